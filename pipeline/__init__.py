@@ -1,0 +1,1 @@
+"""Turns YAML job manifests into finished image assets through paid, OpenAI-compatible endpoints."""

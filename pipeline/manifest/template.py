@@ -1,0 +1,1 @@
+"""Prompt templates and `where` expressions: Jinja2, sandboxed, every name must exist."""
