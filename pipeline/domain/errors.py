@@ -9,7 +9,7 @@ PipelineError                  one line a person can act on: where: what is wron
 │   └── LedgerFault            the ledger cannot be read or written
 ├── LedgerBusy                 another run holds this ledger; exit 75
 ├── BudgetReached              this request would cross a budget, whatever is freed; exit 12
-├── InputFault                 one asset's input is missing, unreadable or changed mid-run; that asset is failed, reason `input`
+├── InputFault                 one asset's input is missing, unreadable or changed mid-run (reason `input`)
 └── ProviderError              an attempt that brought no picture; carries what the answer said
     ├── Transient              surely not billed, may pass
     │   ├── Throttled          429, 503: waited for and asked again

@@ -9,7 +9,7 @@ MicroUsd = NewType("MicroUsd", int)
 FREE = MicroUsd(0)
 
 
-def from_usd(amount: Decimal | float | int | str) -> MicroUsd:
+def from_usd(amount: Decimal | float | str) -> MicroUsd:
     """USD as micro-dollars, rounded up: a price is never taken for less than it is."""
     micros = (Decimal(str(amount)) * 1_000_000).to_integral_value(ROUND_CEILING)
     return MicroUsd(int(micros))

@@ -156,7 +156,10 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """What the ledger knows of one key in one space. image: None unless bytes are kept. run_id: that last decided it."""
+    """What the ledger knows of one key in one space.
+
+    image: None unless bytes are kept. run_id: of the run that last decided it.
+    """
 
     key: StepKey
     state: State
