@@ -42,7 +42,7 @@ class KeyParts:
 
         Leaving out what is empty is what lets a later version add a part without renaming a key.
         """
-        params = {
+        params: dict[str, Json] = {
             name: value for name, value in self.params.items() if name not in UNKEYED_PARAMS and value is not None
         }
         parts: dict[str, Json] = {

@@ -1,0 +1,1 @@
+"""Our own OpenAI-compatible server: embedded default, rehearsal, test peer."""

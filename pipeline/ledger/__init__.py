@@ -1,0 +1,1 @@
+"""The SQLite record of every run, attempt, image and cost."""

@@ -1,0 +1,1 @@
+"""YAML manifests: text in, a checked value out."""

@@ -1,0 +1,1 @@
+"""Endpoints over HTTP: the images and chat protocols, and url results."""

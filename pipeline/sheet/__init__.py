@@ -1,0 +1,1 @@
+"""The HTML contact sheet: rows in, one page out."""
