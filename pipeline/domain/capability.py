@@ -35,7 +35,8 @@ class Profile:
     response_format: send that parameter (``b64_json`` or ``url``); None: never send it.
     edits: how edits travel. image_field: multipart name of the pictures (``standard``: ``image`` for one,
     ``image[]`` for several). options: how a chat request carries aspect ratio and size.
-    conversation: what goes back in a chain on chat (``picture``: the last picture in a user message; ``whole``: all turns).
+    conversation: what goes back in a chain on chat (``picture``: the last picture in a user message;
+    ``whole``: all turns).
     stream: whether partial images are known to work. free: costs nothing (own key space).
     id_header: the response header with the request id.
     """
