@@ -1,0 +1,53 @@
+# `make` lists the targets. Set-up happens by itself the first time a target needs it.
+PYTHON ?= python3
+BIN := .venv/bin
+JOB ?= jobs/quickstart.yaml
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test setup run plan sheet lint format check clean crash soak bench peers
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: .venv/.ready ## the main job: jobs/quickstart.yaml on the embedded gateway, no key, no cost
+	$(BIN)/pipeline run jobs/quickstart.yaml $(ARGS)
+
+test: .venv/.ready ## run the tests
+	$(BIN)/pytest -n 2 $(ARGS)
+
+setup: .venv/.ready ## create .venv with pinned dependencies
+
+run: .venv/.ready ## run a manifest: make run JOB=jobs/x.yaml
+	$(BIN)/pipeline run $(JOB) $(ARGS)
+
+plan: .venv/.ready ## show what a run would ask and cost: make plan JOB=jobs/x.yaml
+	$(BIN)/pipeline plan $(JOB) $(ARGS)
+
+sheet: .venv/.ready ## write the contact sheet again: make sheet JOB=jobs/x.yaml
+	$(BIN)/pipeline sheet $(JOB) $(ARGS)
+
+lint: .venv/.ready ## ruff format and lint, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/flake8-async $$(git ls-files "pipeline/*.py")
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: .venv/.ready ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: lint test ## lint and test
+
+clean: ## remove what was built; outputs and the ledger stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find pipeline tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp follows pyproject.toml and the constraints, so that a changed pin is installed by itself.
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("pipeline needs Python 3.11 or newer, this is %d.%d (make PYTHON=python3.12 …)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	touch $@
