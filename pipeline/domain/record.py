@@ -9,7 +9,7 @@ from typing import NewType
 from pipeline.domain.digest import Digest, Json
 from pipeline.domain.image import Image
 from pipeline.domain.money import MicroUsd
-from pipeline.domain.step import AssetName, KeyParts, StepKey
+from pipeline.domain.step import Accept, AssetName, KeyParts, StepKey
 
 RunId = NewType("RunId", str)
 AttemptId = NewType("AttemptId", str)
@@ -60,11 +60,12 @@ PAID_FAILURES = frozenset({Reason.OPAQUE, Reason.MISMATCH, Reason.LOST})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentSlot:
-    """One picture an attempt is to bring."""
+    """One picture an attempt is to bring. accept: how a picture of another size or format is taken."""
 
     key: StepKey
     parts: KeyParts
     asset: AssetName
+    accept: Accept = Accept()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Intent:
     endpoint: normalised base URL (no secrets). cost_low, cost_high: what it may cost, in micro-USD.
     request_digest: of the request as sent, less the key. key_fingerprint: first 8 hex digits of the SHA-256 of
     the API key, so that a rotated key can be told. notes: what was done to the inputs.
+    preset, price: what an answer's cost is told by, so that recovery can tell it without the manifest.
     """
 
     attempt_id: AttemptId
@@ -92,6 +94,8 @@ class Intent:
     boot_id: str
     opened_at: datetime
     notes: tuple[str, ...] = ()
+    preset: str = ""
+    price: MicroUsd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
