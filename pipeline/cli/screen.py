@@ -23,8 +23,7 @@ from pipeline.domain.money import MicroUsd, show
 from pipeline.domain.record import Outcome, State
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.live import Live
+    from rich.console import RenderableType
 
 NARROW = 60
 """Columns below which a live view is no help."""
@@ -42,7 +41,9 @@ class Screen(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None: ...
 
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: Event) -> None:
+        """Takes one event; never raises and never waits."""
+        ...
 
 
 def open_screen(tally: Tally, stream: TextIO | None = None) -> Screen:

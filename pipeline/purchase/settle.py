@@ -1,0 +1,180 @@
+"""From a whole answer, or from an error, to the one record of how an attempt ended.
+
+No await and no network: it runs to its end once begun, may be repeated, and is the same code at recovery.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.domain.digest import Json
+from pipeline.domain.errors import BadRequest, ModelMissing, OutcomeUnknown, ProviderError, Refused, ServerFault
+from pipeline.domain.image import Image
+from pipeline.domain.money import FREE, MicroUsd
+from pipeline.domain.record import Intent, IntentSlot, Kept, Outcome, Reason, Settlement, Space, State
+from pipeline.domain.request import Answer, Head, Picture
+from pipeline.inspect import BrokenPicture, transparency, why_opaque
+from pipeline.ports import Catalogue, Clock, ImageStore
+from pipeline.purchase.judge import judge, wants_alpha
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settler:
+    """Stores what came and says what it means. Every method blocks."""
+
+    store: ImageStore
+    catalogue: Catalogue
+    clock: Clock
+
+    def answered(
+        self,
+        intent: Intent,
+        answer: Answer,
+        *,
+        head: Head,
+        space: Space,
+        fetched: Mapping[int, bytes],
+        seconds: float,
+        recovered: bool = False,
+    ) -> Settlement:
+        """The settlement of an attempt whose answer was read. fetched: bytes of url results, by position.
+
+        A picture whose bytes are unusable leaves its slot unknown: it was paid for, and a person decides.
+        Raises DiskFull when a picture cannot be kept.
+        """
+        kept: list[Kept] = []
+        broken: list[str] = []
+        for position, picture in enumerate(answer.pictures):
+            slot = position if position < len(intent.slots) else None
+            try:
+                image = self.store.put(picture.data or fetched.get(position, b""))
+            except BrokenPicture as error:
+                broken.append(str(error))
+            else:
+                kept.append(self._kept(image, intent, slot, picture))
+        cost, estimated = self._cost(intent, answer)
+        outcome = Outcome.UNKNOWN if broken or not kept else Outcome.DONE
+        return Settlement(
+            attempt_id=intent.attempt_id,
+            outcome=outcome,
+            ended_at=self.clock.now(),
+            space=space,
+            kept=tuple(kept),
+            http_status=head.status,
+            error_code="unusable" if broken else "",
+            request_id=answer.request_id,
+            message="; ".join(broken),
+            seconds=seconds,
+            cost=cost,
+            cost_high=max(cost, intent.cost_high) if outcome is Outcome.UNKNOWN else cost,
+            estimated=estimated,
+            usage=_usage(answer),
+            resolved=answer.resolved,
+            recovered=recovered,
+        )
+
+    def ended(
+        self,
+        intent: Intent,
+        error: ProviderError,
+        *,
+        space: Space,
+        seconds: float,
+        salvaged: Sequence[Picture] = (),
+        culprit: str = "",
+        recovered: bool = False,
+    ) -> Settlement:
+        """The settlement of an attempt that brought no whole answer.
+
+        salvaged: whole pictures found in a cut body; they are kept, the other slots are unknown.
+        """
+        outcome, reason = classify(error)
+        kept = tuple(self._salvage(intent, salvaged)) if outcome is Outcome.UNKNOWN else ()
+        told = error.answered
+        return Settlement(
+            attempt_id=intent.attempt_id,
+            outcome=outcome,
+            ended_at=self.clock.now(),
+            space=space,
+            kept=kept,
+            reason=reason,
+            http_status=told.status,
+            error_code=told.code,
+            request_id=told.request_id,
+            message=str(error),
+            seconds=seconds,
+            cost=intent.cost_high if outcome is Outcome.UNKNOWN else FREE,
+            cost_high=intent.cost_high if isinstance(error, OutcomeUnknown | ServerFault | Refused) else FREE,
+            stage=told.stage,
+            categories=told.categories,
+            culprit=culprit,
+            recovered=recovered,
+        )
+
+    def _kept(self, image: Image, intent: Intent, slot: int | None, picture: Picture) -> Kept:
+        if slot is None:
+            return Kept(image=image, slot=None, state=State.DONE, warnings=("more pictures came than were asked",))
+        asked: IntentSlot = intent.slots[slot]
+        opaque = ""
+        if wants_alpha(asked.parts):
+            data = picture.data or self.store.read(image)
+            opaque = why_opaque(transparency(data, image.facts))
+        verdict = judge(asked.parts, asked.accept, image.facts, opaque)
+        return Kept(
+            image=image,
+            slot=slot,
+            state=verdict.state,
+            reason=verdict.reason,
+            revised_prompt=picture.revised_prompt,
+            warnings=verdict.warnings,
+        )
+
+    def _salvage(self, intent: Intent, pictures: Sequence[Picture]) -> list[Kept]:
+        kept: list[Kept] = []
+        for position, picture in enumerate(pictures[: len(intent.slots)]):
+            try:
+                kept.append(self._kept(self.store.put(picture.data), intent, position, picture))
+            except BrokenPicture:
+                break
+        return kept
+
+    def _cost(self, intent: Intent, answer: Answer) -> tuple[MicroUsd, bool]:
+        """What an answer costs and whether that is an estimate: its usage, else `price:`, else what was expected."""
+        if answer.usage is not None:
+            profile = self.catalogue.profile(intent.preset)
+            billed = self.catalogue.bill(profile, intent.model, answer.usage) if profile else answer.usage.cost
+            if billed is not None:
+                return billed, False
+        if intent.price is not None:
+            return MicroUsd(intent.price * len(answer.pictures)), False
+        return intent.cost_low, True
+
+
+def classify(error: ProviderError) -> tuple[Outcome, str]:
+    """How an attempt that ended in *error* is written down, and the reason its slots get.
+
+    A failed attempt without a reason leaves its slots wanted: they may be asked again.
+    """
+    match error:
+        case OutcomeUnknown():
+            return Outcome.UNKNOWN, ""
+        case Refused():
+            return Outcome.REFUSED, error.answered.stage or "content"
+        case BadRequest():
+            return Outcome.FAILED, Reason.REJECTED
+        case ModelMissing():
+            return Outcome.FAILED, Reason.MODEL
+        case _:
+            return Outcome.FAILED, ""
+
+
+def _usage(answer: Answer) -> dict[str, Json]:
+    if answer.usage is None:
+        return {}
+    usage = answer.usage
+    return {
+        "text_in": usage.text_in,
+        "image_in": usage.image_in,
+        "cached_in": usage.cached_in,
+        "text_out": usage.text_out,
+        "image_out": usage.image_out,
+    }
