@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pipeline.domain.capability import Finding, Profile, Quote
 from pipeline.domain.digest import Digest, Json
@@ -11,11 +11,22 @@ from pipeline.domain.event import Event
 from pipeline.domain.image import Image
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import Rendered
-from pipeline.domain.request import Answer, Head, ImageRequest, Prepared, Usage
+from pipeline.domain.request import Answer, Head, ImageRequest, Picture, Prepared, Usage
 from pipeline.domain.step import Role
 
 Recorder = Callable[[Event], None]
 """Is told every event of a run, in order; must not raise and must not wait."""
+
+
+T = TypeVar("T")
+
+
+class Blocking(Protocol):
+    """Where work that blocks is done: a worker thread in life, at once in virtual-time tests."""
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """Does it and gives back what it gave; runs to its end even when the caller is cancelled."""
+        ...
 
 
 class Clock(Protocol):
@@ -66,6 +77,10 @@ class Endpoint(Protocol):
 
     def read(self, head: Head, body: bytes) -> Answer:
         """Reads a whole body. Pure. Raises ProviderError by the one table of `wire`."""
+        ...
+
+    def salvage(self, body: bytes) -> tuple[Picture, ...]:
+        """Whole pictures found in a body that was cut. Pure; empty when there is none."""
         ...
 
     async def fetch(self, url: str) -> bytes:

@@ -1,0 +1,285 @@
+"""`Recorded(endpoint)`: one attempt, written down before it leaves and settled whatever happens next.
+
+The order, each step referring only to what is durable already, each later one repeatable from an earlier one:
+reserve (room for the answer on disk) -> intent (the `sent` row, one durable commit) -> send -> spool (the body, as it
+comes) -> fetch (url results, beside the spool) -> images -> receipt -> settle (one durable commit) -> drop the spool.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import anyio
+
+from pipeline.domain.capability import Profile
+from pipeline.domain.digest import Digest, canonical_json, digest_of
+from pipeline.domain.errors import DiskFull, NotSent, OutcomeUnknown, ProviderError
+from pipeline.domain.event import AttemptEnded, AttemptSent
+from pipeline.domain.failpoint import failpoint
+from pipeline.domain.money import MicroUsd
+from pipeline.domain.record import (
+    SKETCH,
+    AttemptId,
+    Intent,
+    IntentSlot,
+    Kept,
+    Outcome,
+    Rendered,
+    RunId,
+    Settlement,
+    Space,
+)
+from pipeline.domain.request import Answer, Head, ImageRequest, Picture
+from pipeline.domain.step import StepKey
+from pipeline.ledger import Committer
+from pipeline.ports import Blocking, Clock, Endpoint, Recorder
+from pipeline.purchase.culprit import culprit
+from pipeline.purchase.settle import Settler
+from pipeline.store import Receipts, Spool, SpoolFlight
+
+
+@dataclass(slots=True, kw_only=True)
+class Address:
+    """Where a provider's requests go and which key space its pictures belong to.
+
+    space changes once at most: when an answer turns out to be a sketch of our own gateway.
+    """
+
+    name: str
+    base_url: str
+    profile: Profile
+    space: Space
+    key_fingerprint: str = ""
+    unknown_buys: int = 1
+    total: float = 420.0
+    price: MicroUsd | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorded:
+    """A `Provider` around an `Endpoint`: the ledger hears of every attempt before the wire does."""
+
+    endpoint: Endpoint
+    address: Address
+    committer: Committer
+    spool: Spool
+    receipts: Receipts
+    settler: Settler
+    blocking: Blocking
+    recorder: Recorder
+    clock: Clock
+    run_id: RunId
+    manifest: str
+    boot_id: str
+    renew: frozenset[StepKey] = frozenset()
+    prices: Mapping[str, MicroUsd] = field(default_factory=dict)
+    cuts: list[float] = field(default_factory=list)
+    asked: set[StepKey] = field(default_factory=set)
+    observe: Callable[[Head], None] = lambda head: None
+
+    async def render(self, request: ImageRequest) -> Rendered:
+        """One POST: recorded, sent, spooled, settled. Raises what the attempt ended in, after it is written down."""
+        intent = self._intent(request)
+        flight = await self.blocking(lambda: self.spool.open(intent, reserve=len(intent.slots)))
+        try:
+            await self.committer.do(lambda ledger: ledger.open_attempt(intent))
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.blocking(flight.discard)
+            raise
+        failpoint("intent")
+        self._tell_sent(intent, request)
+        began = anyio.current_time()
+        try:
+            head, answer, fetched = await self._ask(request, flight, intent)
+        except ProviderError as error:
+            with anyio.CancelScope(shield=True):
+                return await self._close(intent, flight, error, anyio.current_time() - began)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._abandon(intent, flight, anyio.current_time() - began)
+            raise
+        with anyio.CancelScope(shield=True):
+            return await self._settle(intent, flight, head, answer, fetched, anyio.current_time() - began)
+
+    async def _ask(
+        self, request: ImageRequest, flight: SpoolFlight, intent: Intent
+    ) -> tuple[Head, Answer, dict[int, bytes]]:
+        try:
+            head = await self.endpoint.post(request, flight)
+        except OutcomeUnknown as error:
+            # A line may be cut after the last byte that mattered: a body that reads whole is an answer.
+            head, answer = await self._read_what_came(flight, error)
+        else:
+            failpoint("answered")
+            body = await self.blocking(flight.finish)
+            failpoint("spooled")
+            self.observe(head)
+            answer = await self.blocking(lambda: self.endpoint.read(head, body))
+        return head, answer, await self._fetch(answer, flight)
+
+    async def _read_what_came(self, flight: SpoolFlight, error: OutcomeUnknown) -> tuple[Head, Answer]:
+        head, fragment = flight.seen, await self.blocking(flight.fragment)
+        if head is None or not fragment:
+            raise error
+        try:
+            answer = await self.blocking(lambda: self.endpoint.read(head, fragment))
+        except ProviderError:
+            raise error from None
+        await self.blocking(flight.finish)
+        return head, answer
+
+    async def _fetch(self, answer: Answer, flight: SpoolFlight) -> dict[int, bytes]:
+        fetched: dict[int, bytes] = {}
+        for position, picture in enumerate(answer.pictures):
+            if picture.data:
+                continue
+            data = await self.endpoint.fetch(picture.url)
+            await self.blocking(lambda at=position, got=data: flight.keep_picture(at, got))  # type: ignore[misc]
+            fetched[position] = data
+        return fetched
+
+    async def _settle(
+        self,
+        intent: Intent,
+        flight: SpoolFlight,
+        head: Head,
+        answer: Answer,
+        fetched: dict[int, bytes],
+        seconds: float,
+    ) -> Rendered:
+        space = await self._space_of(answer)
+        settlement = await self.blocking(
+            lambda: self.settler.answered(intent, answer, head=head, space=space, fetched=fetched, seconds=seconds)
+        )
+        await self._write(intent, flight, settlement)
+        if settlement.outcome is Outcome.UNKNOWN:
+            raise OutcomeUnknown(settlement.message or "200 without a usable picture")
+        return self._rendered(intent, settlement)
+
+    async def _space_of(self, answer: Answer) -> Space:
+        """Pictures of our own gateway belong to the sketch space, whatever its provider is called."""
+        if answer.sketch and self.address.space != SKETCH:
+            await self.committer.do(lambda ledger: ledger.learn_sketch(self.address.base_url))
+            self.address.space = SKETCH
+        return self.address.space
+
+    async def _close(self, intent: Intent, flight: SpoolFlight, error: ProviderError, seconds: float) -> Rendered:
+        """Writes down an attempt that brought no whole answer and raises what it ended in."""
+        salvaged: tuple[Picture, ...] = ()
+        guess = ""
+        if isinstance(error, OutcomeUnknown):
+            guess = culprit(error, seconds, self.cuts, self.address.total)
+            self.cuts.append(seconds)
+            fragment = await self.blocking(flight.fragment)
+            salvaged = self.endpoint.salvage(fragment)
+        settlement = await self.blocking(
+            lambda: self.settler.ended(
+                intent, error, space=self.address.space, seconds=seconds, salvaged=salvaged, culprit=guess
+            )
+        )
+        await self._write(intent, flight, settlement)
+        raise error
+
+    async def _abandon(self, intent: Intent, flight: SpoolFlight, seconds: float) -> None:
+        """Cancelled on its way: a body that is whole is left to recovery, the rest is unknown and says why."""
+        if flight.whole:
+            return
+        error: ProviderError = OutcomeUnknown("stopped by a second signal while the answer was on its way")
+        if not flight.was_sent:
+            error = NotSent("stopped by a second signal before it was sent")
+        try:
+            await self._close(intent, flight, error, seconds)
+        except (ProviderError, DiskFull):
+            return
+
+    async def _write(self, intent: Intent, flight: SpoolFlight, settlement: Settlement) -> None:
+        if settlement.outcome is not Outcome.FAILED:
+            await self.blocking(lambda: self.receipts.write(intent, settlement))
+            failpoint("receipt")
+        await self.committer.do(lambda ledger: ledger.settle(settlement))
+        failpoint("settled")
+        if settlement.outcome is Outcome.UNKNOWN:
+            await self.blocking(lambda: flight.quarantine(settlement.message))
+        else:
+            await self.blocking(flight.discard)
+        self._tell_ended(intent, settlement)
+
+    def _intent(self, request: ImageRequest) -> Intent:
+        slots = tuple(
+            IntentSlot(key=ready.key, parts=ready.parts, asset=ready.step.asset, accept=ready.step.accept)
+            for ready in request.steps
+        )
+        return Intent(
+            attempt_id=AttemptId(uuid.uuid4().hex),
+            run_id=self.run_id,
+            space=self.address.space,
+            manifest=self.manifest,
+            provider=self.address.name,
+            endpoint=self.address.base_url,
+            protocol=request.protocol,
+            model=request.model,
+            slots=slots,
+            cost_low=request.expected,
+            cost_high=request.worst,
+            request_digest=_request_digest(request),
+            key_fingerprint=self.address.key_fingerprint,
+            boot_id=self.boot_id,
+            opened_at=self.clock.now(),
+            notes=tuple(f"{item.filename}: {note}" for item in request.inputs for note in item.notes),
+            preset=self.address.profile.name,
+            price=self.prices.get(request.steps[0].step.model_alias),
+            unknown_buys=self.address.unknown_buys,
+            renew=any(ready.key in self.renew for ready in request.steps),
+        )
+
+    def _rendered(self, intent: Intent, settlement: Settlement) -> Rendered:
+        kept: list[Kept | None] = [None] * len(intent.slots)
+        for picture in settlement.kept:
+            if picture.slot is not None:
+                kept[picture.slot] = picture
+        return Rendered(attempt_id=intent.attempt_id, kept=tuple(kept), cost=settlement.cost)
+
+    def _tell_sent(self, intent: Intent, request: ImageRequest) -> None:
+        keys = {slot.key for slot in intent.slots}
+        repeat = bool(keys & self.asked)
+        self.asked |= keys
+        self.recorder(
+            AttemptSent(
+                attempt_id=intent.attempt_id,
+                assets=tuple(slot.asset for slot in intent.slots),
+                provider=self.address.name,
+                model=request.model,
+                worst=request.worst,
+                repeat=repeat,
+            )
+        )
+
+    def _tell_ended(self, intent: Intent, settlement: Settlement) -> None:
+        self.recorder(
+            AttemptEnded(
+                attempt_id=intent.attempt_id,
+                assets=tuple(slot.asset for slot in intent.slots),
+                provider=self.address.name,
+                outcome=settlement.outcome,
+                http_status=settlement.http_status,
+                code=settlement.error_code,
+                message=settlement.message,
+                request_id=settlement.request_id,
+                images=len(settlement.kept),
+                usd=settlement.cost,
+                seconds=settlement.seconds,
+                culprit=settlement.culprit,
+            )
+        )
+
+
+def _request_digest(request: ImageRequest) -> Digest:
+    """The digest of what was asked, without the key: the parts of every slot and what was sent of each input."""
+    asked = {
+        "count": request.count,
+        "model": request.model,
+        "parts": [ready.parts.as_json() for ready in request.steps],
+        "sent": [[item.digest, item.size, item.media_type] for item in request.inputs],
+    }
+    return digest_of(canonical_json(asked))
