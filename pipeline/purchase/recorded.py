@@ -100,7 +100,8 @@ class Recorded:
                 await self._abandon(intent, flight, anyio.current_time() - began)
             raise
         with anyio.CancelScope(shield=True):
-            return await self._settle(intent, flight, head, answer, fetched, anyio.current_time() - began)
+            seconds = anyio.current_time() - began
+            return await self._settle(intent, flight, head=head, answer=answer, fetched=fetched, seconds=seconds)
 
     async def _ask(
         self, request: ImageRequest, flight: SpoolFlight, intent: Intent
@@ -143,6 +144,7 @@ class Recorded:
         self,
         intent: Intent,
         flight: SpoolFlight,
+        *,
         head: Head,
         answer: Answer,
         fetched: dict[int, bytes],
