@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
 import anyio.to_thread
 
 from pipeline.domain.errors import UserError
@@ -27,9 +26,8 @@ class WallClock:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Does blocking work in a worker thread; shielded, since what writes must not be left half-way."""
-    with anyio.CancelScope(shield=True):
-        return await anyio.to_thread.run_sync(work)
+    """Does blocking work in a worker thread; a cancelled caller waits for its end: what writes is never left half-way."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=False)
 
 
 async def inline(work: Callable[[], T]) -> T:
