@@ -9,6 +9,8 @@ PipelineError                  one line a person can act on: where: what is wron
 │   └── LedgerFault            the ledger cannot be read or written
 ├── LedgerBusy                 another run holds this ledger; exit 75
 ├── BudgetReached              this request would cross a budget, whatever is freed; exit 12
+├── NotStarted                 nothing was sent: its provider was closed meanwhile; the asset stays planned
+│   └── NetworkDown            the network did not come back within run.network_wait
 ├── InputFault                 one asset's input is missing, unreadable or changed mid-run (reason `input`)
 └── ProviderError              an attempt that brought no picture; carries what the answer said
     ├── Transient              surely not billed, may pass
@@ -82,6 +84,14 @@ class LedgerBusy(PipelineError):
 
 class BudgetReached(PipelineError):
     """This request would cross a budget whatever is freed (exit 12)."""
+
+
+class NotStarted(PipelineError):
+    """Nothing was sent and nothing will be in this run: the asset stays planned."""
+
+
+class NetworkDown(NotStarted):
+    """The network was down for longer than ``run.network_wait``."""
 
 
 class InputFault(PipelineError):
