@@ -26,7 +26,7 @@ class WallClock:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Does blocking work in a worker thread; a cancelled caller waits for its end: what writes is never left half-way."""
+    """Does blocking work in a worker thread; a cancelled caller waits for its end: no write is left half-way."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=False)
 
 

@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 ACCEPTABLE = frozenset({"refused", "failed", "unknown", "feed"})
 
 
-class Usd(click.ParamType):
+class Usd(click.ParamType[MicroUsd]):
     """An amount of USD: ``5``, ``5.50``, ``"5 USD"``, ``$5``."""
 
     name = "usd"
@@ -31,7 +31,7 @@ class Usd(click.ParamType):
         return amount
 
 
-class Words(click.ParamType):
+class Words(click.ParamType[frozenset[str]]):
     """A comma-separated list out of a closed set of words."""
 
     name = "words"

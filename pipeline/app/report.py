@@ -1,0 +1,44 @@
+"""What a run came to, as a value: printed for people by `cli`, as JSON for programs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.app.tally import Tally
+from pipeline.domain.digest import Json
+from pipeline.domain.record import AssetRow, RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """One execution of one plan.
+
+    seconds: wall time. trouble: assets that are not there, worst first. stops: why work was left, one line each.
+    older_unknown: unsettled attempts of earlier runs of this manifest. next_steps: commands worth typing now.
+    """
+
+    run_id: RunId
+    manifest: str
+    exit: int
+    tally: Tally
+    seconds: float
+    sheet: Path | None
+    folder: Path
+    trouble: tuple[AssetRow, ...] = ()
+    stops: tuple[str, ...] = ()
+    older_unknown: int = 0
+    next_steps: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Json]:
+        """The object of ``pipeline run --json``."""
+        return {
+            "run": self.run_id,
+            "manifest": self.manifest,
+            "exit": self.exit,
+            "assets": self.tally.assets(),
+            "requests": self.tally.requests,
+            "retries": self.tally.retries,
+            "images": self.tally.images,
+            "usd": self.tally.usd(),
+            "seconds": round(self.seconds, 3),
+            "sheet": str(self.sheet) if self.sheet else None,
+        }
