@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.app.exits import Exit, worst
+from pipeline.app.exits import worst
 from pipeline.app.options import RunOptions
 from pipeline.cli.options import (
     ACCEPTABLE,
@@ -85,4 +85,4 @@ def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, g
         click.echo(json.dumps(report.as_json()))
     else:
         click.echo(summary(report, color=sys.stdout.isatty()))
-    return report.exit if report.exit else int(Exit.OK)
+    return report.exit
