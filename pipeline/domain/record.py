@@ -76,8 +76,6 @@ class Intent:
     request_digest: of the request as sent, less the key. key_fingerprint: first 8 hex digits of the SHA-256 of
     the API key, so that a rotated key can be told. notes: what was done to the inputs.
     preset, price: what an answer's cost is told by, so that recovery can tell it without the manifest.
-    unknown_buys: how often a slot may be bought in all without a person's word when an outcome stays unknown
-    (1: never again; 2 with ``on_unknown: retry``). renew: asked anew on purpose although the slot is done or refused.
     """
 
     attempt_id: AttemptId
@@ -98,8 +96,6 @@ class Intent:
     notes: tuple[str, ...] = ()
     preset: str = ""
     price: MicroUsd | None = None
-    unknown_buys: int = 1
-    renew: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

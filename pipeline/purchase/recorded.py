@@ -82,7 +82,9 @@ class Recorded:
         intent = self._intent(request)
         flight = await self.blocking(lambda: self.spool.open(intent, reserve=len(intent.slots)))
         try:
-            await self.committer.do(lambda ledger: ledger.open_attempt(intent))
+            again = any(ready.key in self.renew for ready in request.steps)
+            buys = self.address.unknown_buys
+            await self.committer.do(lambda ledger: ledger.open_attempt(intent, max_buys=buys, again=again))
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.blocking(flight.discard)
@@ -231,8 +233,6 @@ class Recorded:
             notes=tuple(f"{item.filename}: {note}" for item in request.inputs for note in item.notes),
             preset=self.address.profile.name,
             price=self.prices.get(request.steps[0].step.model_alias),
-            unknown_buys=self.address.unknown_buys,
-            renew=any(ready.key in self.renew for ready in request.steps),
         )
 
     def _rendered(self, intent: Intent, settlement: Settlement) -> Rendered:
