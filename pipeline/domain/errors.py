@@ -83,7 +83,14 @@ class LedgerBusy(PipelineError):
 
 
 class BudgetReached(PipelineError):
-    """This request would cross a budget whatever is freed (exit 12)."""
+    """This request would cross a budget whatever is freed (exit 12).
+
+    bound: the key under ``budget:`` that holds it back; ``per_asset`` concerns one asset, the others the run.
+    """
+
+    def __init__(self, message: str, bound: str = "") -> None:
+        super().__init__(message)
+        self.bound = bound
 
 
 class NotStarted(PipelineError):
