@@ -37,6 +37,9 @@ from pipeline.purchase.culprit import culprit
 from pipeline.purchase.settle import Settler
 from pipeline.store import Receipts, Spool, SpoolFlight
 
+ROOM_PER_PICTURE = 4 * 1024 * 1024
+"""Bytes of disk reserved for each picture before it is asked for: a 1024 x 1024 PNG in base64 and its copy."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Address:
@@ -53,6 +56,36 @@ class Address:
     unknown_buys: int = 1
     total: float = 420.0
     price: MicroUsd | None = None
+
+
+class Watched:
+    """A flight that remembers how far it got; what was seen decides what a cancelled attempt means."""
+
+    def __init__(self, flight: SpoolFlight) -> None:
+        self.spooled = flight
+        self.was_sent = False
+        self.whole = False
+        self.seen: Head | None = None
+
+    def sent(self) -> None:
+        """The first byte is about to leave."""
+        self.spooled.sent()
+        self.was_sent = True
+
+    def head(self, head: Head) -> None:
+        """Status and headers came."""
+        self.seen = head
+        self.spooled.head(head)
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """A piece of the body came."""
+        self.spooled.write(chunk)
+
+    def finish(self) -> bytes:
+        """The whole body, durable. Blocks."""
+        body = self.spooled.finish()
+        self.whole = True
+        return body
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,14 +113,15 @@ class Recorded:
     async def render(self, request: ImageRequest) -> Rendered:
         """One POST: recorded, sent, spooled, settled. Raises what the attempt ended in, after it is written down."""
         intent = self._intent(request)
-        flight = await self.blocking(lambda: self.spool.open(intent, reserve=len(intent.slots)))
+        room = ROOM_PER_PICTURE * len(intent.slots)
+        flight = Watched(await self.blocking(lambda: self.spool.open(intent.attempt_id, reserve=room)))
         try:
             again = any(ready.key in self.renew for ready in request.steps)
             buys = self.address.unknown_buys
             await self.committer.do(lambda ledger: ledger.open_attempt(intent, max_buys=buys, again=again))
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self.blocking(flight.discard)
+                await self.blocking(flight.spooled.discard)
             raise
         failpoint("intent")
         self._tell_sent(intent, request)
@@ -106,7 +140,7 @@ class Recorded:
             return await self._settle(intent, flight, head=head, answer=answer, fetched=fetched, seconds=seconds)
 
     async def _ask(
-        self, request: ImageRequest, flight: SpoolFlight, intent: Intent
+        self, request: ImageRequest, flight: Watched, intent: Intent
     ) -> tuple[Head, Answer, dict[int, bytes]]:
         try:
             head = await self.endpoint.post(request, flight)
@@ -121,8 +155,8 @@ class Recorded:
             answer = await self.blocking(lambda: self.endpoint.read(head, body))
         return head, answer, await self._fetch(answer, flight)
 
-    async def _read_what_came(self, flight: SpoolFlight, error: OutcomeUnknown) -> tuple[Head, Answer]:
-        head, fragment = flight.seen, await self.blocking(flight.fragment)
+    async def _read_what_came(self, flight: Watched, error: OutcomeUnknown) -> tuple[Head, Answer]:
+        head, fragment = flight.seen, await self.blocking(flight.spooled.fragment)
         if head is None or not fragment:
             raise error
         try:
@@ -132,20 +166,20 @@ class Recorded:
         await self.blocking(flight.finish)
         return head, answer
 
-    async def _fetch(self, answer: Answer, flight: SpoolFlight) -> dict[int, bytes]:
+    async def _fetch(self, answer: Answer, flight: Watched) -> dict[int, bytes]:
         fetched: dict[int, bytes] = {}
         for position, picture in enumerate(answer.pictures):
             if picture.data:
                 continue
             data = await self.endpoint.fetch(picture.url)
-            await self.blocking(lambda at=position, got=data: flight.keep_picture(at, got))  # type: ignore[misc]
+            await self.blocking(lambda at=position, got=data: flight.spooled.keep_picture(at, got))  # type: ignore[misc]
             fetched[position] = data
         return fetched
 
     async def _settle(
         self,
         intent: Intent,
-        flight: SpoolFlight,
+        flight: Watched,
         *,
         head: Head,
         answer: Answer,
@@ -168,14 +202,14 @@ class Recorded:
             self.address.space = SKETCH
         return self.address.space
 
-    async def _close(self, intent: Intent, flight: SpoolFlight, error: ProviderError, seconds: float) -> Rendered:
+    async def _close(self, intent: Intent, flight: Watched, error: ProviderError, seconds: float) -> Rendered:
         """Writes down an attempt that brought no whole answer and raises what it ended in."""
         salvaged: tuple[Picture, ...] = ()
         guess = ""
         if isinstance(error, OutcomeUnknown):
             guess = culprit(error, seconds, self.cuts, self.address.total)
             self.cuts.append(seconds)
-            fragment = await self.blocking(flight.fragment)
+            fragment = await self.blocking(flight.spooled.fragment)
             salvaged = self.endpoint.salvage(fragment)
         settlement = await self.blocking(
             lambda: self.settler.ended(
@@ -185,7 +219,7 @@ class Recorded:
         await self._write(intent, flight, settlement)
         raise error
 
-    async def _abandon(self, intent: Intent, flight: SpoolFlight, seconds: float) -> None:
+    async def _abandon(self, intent: Intent, flight: Watched, seconds: float) -> None:
         """Cancelled on its way: a body that is whole is left to recovery, the rest is unknown and says why."""
         if flight.whole:
             return
@@ -197,16 +231,16 @@ class Recorded:
         except (ProviderError, DiskFull):
             return
 
-    async def _write(self, intent: Intent, flight: SpoolFlight, settlement: Settlement) -> None:
+    async def _write(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
         if settlement.outcome is not Outcome.FAILED:
             await self.blocking(lambda: self.receipts.write(intent, settlement))
             failpoint("receipt")
         await self.committer.do(lambda ledger: ledger.settle(settlement))
         failpoint("settled")
         if settlement.outcome is Outcome.UNKNOWN:
-            await self.blocking(lambda: flight.quarantine(settlement.message))
+            await self.blocking(lambda: flight.spooled.quarantine(settlement.message))
         else:
-            await self.blocking(flight.discard)
+            await self.blocking(flight.spooled.discard)
         self._tell_ended(intent, settlement)
 
     def _intent(self, request: ImageRequest) -> Intent:
