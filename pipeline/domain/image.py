@@ -1,6 +1,6 @@
 """What is known of a picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.domain.digest import Digest
@@ -31,7 +31,8 @@ class Facts:
 
     width, height in pixels as stored (before any EXIF turn); has_alpha says that the format
     carries transparency, transparent_share which part of the pixels (0 to 1) is not fully opaque,
-    None while nobody has looked at the pixels.
+    None while nobody has looked at the pixels. notes: oddities that do no harm (bytes after the end, more frames);
+    two Facts are the same picture whatever was noted.
     """
 
     format: Format
@@ -39,6 +40,7 @@ class Facts:
     height: int
     has_alpha: bool
     transparent_share: float | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,44 @@
+"""Where bytes are kept: images by digest, the flight recorder, receipts, and the copies people use.
+
+``Places(output)`` names every folder under ``output/.pipeline`` and makes them. Then::
+
+    store = FileStore(places.images)            # ports.ImageStore; MemoryStore for tests
+    spool = Spool(places.spool, places.quarantine)
+    receipts = Receipts(places.receipts)
+    tree = Tree(places.output, store)
+
+    with spool.open(attempt_id, reserve=bytes_expected) as flight:   # before the intent; DiskFull: send nothing
+        head = await endpoint.post(request, flight)
+        body = flight.finish()                                       # durable from here on
+    image = store.put(picture)                                       # durable, named by its hash
+    receipts.write(intent, settlement)                               # durable, then the ledger commits
+    flight.discard()                                                 # only after that commit
+    placed = tree.place(image, "hero/SKU-1", space=space, asset=asset, known=placements)
+
+Everything here blocks and belongs in a worker thread, but `SpoolFlight.sent`, ``head`` and ``write``, which only hand
+bytes to the kernel. Nothing here is told the time, an API key or what a picture costs.
+"""
+
+from pipeline.store.flight import SpoolFlight
+from pipeline.store.images import DamagedImage, FileStore, MemoryStore, StoredFile
+from pipeline.store.places import Places
+from pipeline.store.receipts import BrokenReceipt, Receipt, Receipts
+from pipeline.store.spool import Evidence, Spool
+from pipeline.store.tree import Placed, Tree, Unplaceable
+
+__all__ = [
+    "BrokenReceipt",
+    "DamagedImage",
+    "Evidence",
+    "FileStore",
+    "MemoryStore",
+    "Placed",
+    "Places",
+    "Receipt",
+    "Receipts",
+    "Spool",
+    "SpoolFlight",
+    "StoredFile",
+    "Tree",
+    "Unplaceable",
+]

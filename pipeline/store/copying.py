@@ -1,0 +1,80 @@
+"""Copies of stored images: sharing their blocks where the file system can, checked against their digest."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from pipeline.domain.digest import Digest
+from pipeline.store import durable
+
+_FICLONE: Final = 0x40049409
+"""ioctl of Linux (linux/fs.h): the new file shares the blocks of the old one until either is written to."""
+
+_CANNOT_CLONE: Final = frozenset({
+    errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.EXDEV, errno.EPERM, errno.ENOSYS, errno.ETXTBSY, errno.EBADF,
+})  # fmt: skip
+_PIECE: Final = 1024 * 1024
+
+
+def copy_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
+    """Makes a new, synced file *name* with the bytes of *source*, which must have that digest.
+
+    What is hashed is the copy, after it was made, so that nothing damaged ever gets a name in the output tree.
+    Raises OSError (EIO when the bytes are not those of the digest); the caller removes what is left.
+    """
+    reading = durable.open_to_read(source)
+    try:
+        fd = os.open(
+            name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=inside
+        )  # what people use gets the rights their umask gives
+        try:
+            actual = _shared(reading, fd) or _copied(reading, fd)
+            if actual != digest:
+                raise OSError(errno.EIO, "the image is damaged in the store (run: pipeline verify --repair)")
+            durable.sync(fd)
+        finally:
+            os.close(fd)
+    finally:
+        os.close(reading)
+
+
+def digest_inside(name: str, *, inside: int) -> Digest:
+    """SHA-256 of a regular file's bytes, read piece by piece. Raises OSError."""
+    fd = durable.open_to_read(name, inside=inside)
+    try:
+        return _digest(fd)
+    finally:
+        os.close(fd)
+
+
+def _shared(reading: int, fd: int) -> Digest | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        fcntl.ioctl(fd, _FICLONE, reading)
+    except OSError as error:
+        if error.errno not in _CANNOT_CLONE:
+            raise
+        return None
+    return _digest(fd)
+
+
+def _copied(reading: int, fd: int) -> Digest:
+    """Copies and hashes in one pass."""
+    running = hashlib.sha256()
+    while piece := os.read(reading, _PIECE):
+        running.update(piece)
+        durable.write_all(fd, piece)
+    return Digest(running.hexdigest())
+
+
+def _digest(fd: int) -> Digest:
+    running = hashlib.sha256()
+    os.lseek(fd, 0, os.SEEK_SET)
+    while piece := os.read(fd, _PIECE):
+        running.update(piece)
+    return Digest(running.hexdigest())

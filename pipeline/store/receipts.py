@@ -1,0 +1,111 @@
+"""What was bought, one file an attempt: complete enough that a lost ledger can be made anew from these alone."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pipeline.domain.failpoint import failpoint
+from pipeline.domain.record import Intent, Settlement
+from pipeline.store import durable
+from pipeline.store.receipt_text import from_bytes, to_bytes
+
+_ATTEMPT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_MONTH: Final = re.compile(r"\d{6}")
+_PRIVATE: Final = 0o600
+_LARGEST: Final = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What was meant to be bought and what came of it."""
+
+    intent: Intent
+    settlement: Settlement
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenReceipt:
+    """A file among the receipts that is none; what: why, in one line."""
+
+    path: Path
+    what: str
+
+
+class Receipts:
+    """Receipts as ``<folder>/<yyyymm>/<attempt>.json`` (month of the intent, UTC), mode 0600, never deleted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, intent: Intent, settlement: Settlement) -> Path:
+        """Writes a receipt durably: temporary file, fsync, rename, fsync of its folder. Idempotent. Blocks.
+
+        It goes before the ledger's settlement, for what the ledger says must be provable without it.
+        Raises DiskFull, MachineError, ValueError for an unusable id or a settlement of another attempt.
+        """
+        if not _ATTEMPT.fullmatch(intent.attempt_id) or settlement.attempt_id != intent.attempt_id:
+            raise ValueError(f"{intent.attempt_id!r} and {settlement.attempt_id!r} make no receipt")
+        data = to_bytes(intent, settlement)
+        month = f"{intent.opened_at:%Y%m}"
+        path = self._folder / month / f"{intent.attempt_id}.json"
+        with durable.told(f"{path}: cannot write a receipt"), durable.folder(self._folder, follow=True) as root:
+            _make_month(month, inside=root)
+            with durable.folder(month, inside=root) as inside:
+                _write(path.name, data, root=root, inside=inside)
+        failpoint("receipt.written")
+        return path
+
+    def walk(self) -> Iterator[Receipt | BrokenReceipt]:
+        """Every receipt, in order of its month and attempt; what cannot be read comes as a BrokenReceipt."""
+        for month in sorted(path for path in self._folder.iterdir() if _MONTH.fullmatch(path.name)):
+            for path in sorted(month.iterdir()):
+                yield _read(path)
+
+    def find(self, intent: Intent) -> Receipt | None:
+        """The receipt of an attempt, if there is one that can be read."""
+        path = self._folder / f"{intent.opened_at:%Y%m}" / f"{intent.attempt_id}.json"
+        found = _read(path) if path.exists() else None
+        return found if isinstance(found, Receipt) else None
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever bought here, as far as receipts tell."""
+        return next(self.walk(), None) is None
+
+    def sweep(self) -> int:
+        """Removes temporary files of dead processes and says how many; call it under the run lock."""
+        with durable.told(f"{self._folder}: cannot be tidied"), durable.folder(self._folder, follow=True) as root:
+            return durable.sweep(root)
+
+
+def _make_month(month: str, *, inside: int) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(month, 0o700, dir_fd=inside)
+    durable.sync_folder(inside)
+
+
+def _write(name: str, data: bytes, *, root: int, inside: int) -> None:
+    """The temporary file lies beside the months, so that one short listing finds what a killed process left."""
+    part = durable.temporary()
+    failpoint("receipt.write")
+    durable.write_whole(part, data, inside=root, mode=_PRIVATE)
+    failpoint("receipt.rename")
+    os.rename(part, name, src_dir_fd=root, dst_dir_fd=inside)
+    failpoint("receipt.renamed")
+    durable.sync_folder(inside)
+
+
+def _read(path: Path) -> Receipt | BrokenReceipt:
+    try:
+        intent, settlement = from_bytes(durable.read_regular(path, at_most=_LARGEST))
+    except OSError as error:
+        return BrokenReceipt(path=path, what=f"{path}: cannot be read: {error.strerror}")
+    except ValueError as error:
+        return BrokenReceipt(path=path, what=f"{path}: no receipt: {error}")
+    if path.name != f"{intent.attempt_id}.json":
+        return BrokenReceipt(path=path, what=f"{path}: the receipt of another attempt ({intent.attempt_id})")
+    return Receipt(intent=intent, settlement=settlement, path=path)

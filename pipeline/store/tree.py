@@ -1,0 +1,248 @@
+"""The output tree: copies that people use, may delete and may edit; what they edited is never overwritten.
+
+``place`` decides in this order what to do about a file that is in the way: it holds the very bytes wanted: leave it;
+it is ours and nobody touched it: replace it; anything else (edited, a stranger's, a link): leave it and put the
+picture beside it as ``name~new.png``.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pipeline.domain.errors import PipelineError
+from pipeline.domain.failpoint import failpoint
+from pipeline.domain.image import Format, Image
+from pipeline.domain.record import Placement, Space
+from pipeline.domain.step import AssetName
+from pipeline.ports import ImageStore
+from pipeline.store import durable, paths
+from pipeline.store.copying import copy_into, digest_inside
+
+_MOST_BESIDE: Final = 99
+_BESIDE: Final = "~new"
+
+Standing = Literal["missing", "ours", "edited", "link"]
+
+
+class Unplaceable(PipelineError):
+    """A picture cannot be put where it belongs; it is safe in the store, and the line says what is in the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where a picture now is. note: what a person should know, empty mostly. wrote: False when it was there already."""
+
+    placement: Placement
+    note: str = ""
+    wrote: bool = True
+
+    @property
+    def path(self) -> str:
+        """Relative to the output folder, with extension."""
+        return self.placement.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One placing: which image, for whom, under which path (no extension), and what we put there before."""
+
+    image: Image
+    path: str
+    space: Space
+    asset: AssetName
+    known: tuple[Placement, ...] = ()
+
+
+class Tree:
+    """Places copies of *store*'s images under *output*. Folders are walked by descriptor and never through links."""
+
+    def __init__(self, output: Path, store: ImageStore) -> None:
+        self._output = output
+        self._store = store
+
+    @staticmethod
+    def candidates(path: str) -> tuple[str, ...]:
+        """The files `place` may have made for *path* (no extension): ask the ledger for placements of these."""
+        return tuple(f"{path}{suffix}.{kind.extension}" for suffix in ("", _BESIDE) for kind in Format)
+
+    def place(
+        self, image: Image, path: str, *, space: Space, asset: AssetName, known: Iterable[Placement] = ()
+    ) -> Placed:
+        """Makes sure that a copy of *image* is at *path*, relative to the output folder and without extension. Blocks.
+
+        known: what the ledger says we put at `candidates(path)` before. Nothing is written, and no time of change
+        moves, when the right bytes are there. Copies of ours of the same path with another extension, or beside it,
+        go. A copy is a reflink where the file system has them, never a hard link, and is synced before it gets its
+        name. Raises Unplaceable when something is in the way, DiskFull, MachineError (also for a damaged image).
+        """
+        wanted = Wanted(image=image, path=path, space=space, asset=asset, known=tuple(known))
+        folders, name = paths.split(path, Unplaceable)
+        with (
+            self._told(path),
+            durable.folder(self._output, follow=True) as root,
+            paths.made(folders, inside=root, refused=Unplaceable) as inside,
+        ):
+            placed = self._put(wanted, name, inside=inside)
+            self._tidy(wanted, placed, inside=inside)
+        failpoint("place.placed")
+        return placed
+
+    def _put(self, wanted: Wanted, name: str, *, inside: int) -> Placed:
+        extension = wanted.image.facts.format.extension
+        note = ""
+        for number in range(_MOST_BESIDE + 1):
+            suffix = "" if not number else _BESIDE if number == 1 else f"{_BESIDE}-{number}"
+            path = f"{wanted.path}{suffix}.{extension}"
+            known = next((placement for placement in wanted.known if placement.path == path), None)
+            file = f"{name}{suffix}.{extension}"
+            match _standing(file, wanted.image, known, inside=inside):
+                case "right":
+                    return Placed(placement=_placement(wanted, path, file, inside=inside), note=note, wrote=False)
+                case "free":
+                    self._write(wanted, file, inside=inside)
+                    return Placed(placement=_placement(wanted, path, file, inside=inside), note=note)
+                case reason:
+                    note = note or f"{path}: {reason}; the new picture is beside it"
+        raise Unplaceable(f"{wanted.path}.{extension}: {_MOST_BESIDE} edited copies lie beside it (remove some)")
+
+    def _write(self, wanted: Wanted, file: str, *, inside: int) -> None:
+        part = durable.temporary()
+        failpoint("place.write")
+        try:
+            copy_into(part, self._store.path(wanted.image), wanted.image.digest, inside=inside)
+            failpoint("place.rename")
+            os.rename(part, file, src_dir_fd=inside, dst_dir_fd=inside)
+        except BaseException:
+            durable.discard(part, inside=inside)
+            raise
+        failpoint("place.renamed")
+        durable.sync_folder(inside)
+
+    def _tidy(self, wanted: Wanted, placed: Placed, *, inside: int) -> None:
+        """Removes our other copies of this path; only what is still exactly as we left it."""
+        others = set(self.candidates(wanted.path)) - {placed.path}
+        gone = False
+        for placement in wanted.known:
+            file = placement.path.rpartition("/")[2]
+            if placement.path in others and _is_ours(file, placement, inside=inside):
+                os.unlink(file, dir_fd=inside)
+                gone = True
+        if gone:
+            durable.sync_folder(inside)
+
+    def standing(self, placement: Placement) -> Standing:
+        """How a file of ours is now: ``missing``, ``ours`` (untouched), ``edited``, or a ``link`` we do not follow.
+
+        Size and time of change are compared first; when they differ the bytes decide.
+        """
+        folders, name = paths.split(placement.path, Unplaceable)
+        try:
+            with durable.folder(self._output, follow=True) as root, paths.opened(folders, inside=root) as inside:
+                status = os.stat(name, dir_fd=inside, follow_symlinks=False)
+                if not stat.S_ISREG(status.st_mode):
+                    return "link"
+                untouched = _looks_untouched(status, placement)
+                ours = untouched or digest_inside(name, inside=inside) == placement.digest
+                return "ours" if ours else "edited"
+        except FileNotFoundError:
+            return "missing"
+        except OSError as error:
+            if error.errno in paths.IN_THE_WAY:
+                return "link"
+            raise durable.fault(f"{placement.path}: cannot be looked at", error) from error
+
+    def remove(self, placement: Placement) -> bool:
+        """Removes a file of ours and folders it leaves empty; False when a person edited it or it is not there.
+
+        Its bytes are compared, not only its time. Raises MachineError when it cannot be removed.
+        """
+        folders, name = paths.split(placement.path, Unplaceable)
+        try:
+            with durable.folder(self._output, follow=True) as root:
+                with paths.opened(folders, inside=root) as inside:
+                    if not _is_ours(name, placement, inside=inside):
+                        return False
+                    os.unlink(name, dir_fd=inside)
+                    durable.sync_folder(inside)
+                paths.remove_empty(folders, inside=root)
+        except OSError as error:
+            if error.errno in paths.IN_THE_WAY or isinstance(error, FileNotFoundError):
+                return False
+            raise durable.fault(f"{placement.path}: cannot be removed", error) from error
+        return True
+
+    def walk(self, manifest: str) -> Iterator[str]:
+        """Every file under ``<output>/<manifest>``, relative to the output folder, in order; links are not followed."""
+        top = self._output / manifest
+        for folder, folders, files in os.walk(top, followlinks=False):
+            folders.sort()
+            links = [name for name in folders if (Path(folder) / name).is_symlink()]
+            for name in sorted([*files, *links]):
+                yield (Path(folder) / name).relative_to(self._output).as_posix()
+
+    def sweep(self, manifest: str) -> int:
+        """Removes temporary files of dead processes under ``<output>/<manifest>`` and says how many."""
+        left = [path for path in self.walk(manifest) if durable.is_temporary(path.rpartition("/")[2])]
+        with self._told(manifest):
+            for path in left:
+                (self._output / path).unlink(missing_ok=True)
+        return len(left)
+
+    def _told(self, path: str) -> AbstractContextManager[None]:
+        return paths.told(f"{self._output / path}: cannot be placed", Unplaceable)
+
+
+def _standing(file: str, image: Image, known: Placement | None, *, inside: int) -> str:
+    """``right``, ``free`` (nothing there, or ours to replace), or what is in the way."""
+    try:
+        status = os.stat(file, dir_fd=inside, follow_symlinks=False)
+    except FileNotFoundError:
+        return "free"
+    if not stat.S_ISREG(status.st_mode):
+        return "a link or folder that is not ours is in the way"
+    if known is not None and known.digest == image.digest and _looks_untouched(status, known):
+        return "right"
+    if known is None and status.st_size != image.size:
+        return "a file that is not ours is in the way"
+    try:
+        present = digest_inside(file, inside=inside)
+    except PermissionError:
+        return "a file that cannot be read is in the way"
+    if present == image.digest:
+        return "right"
+    if known is None:
+        return "a file that is not ours is in the way"
+    return "free" if present == known.digest else "it was edited"
+
+
+def _looks_untouched(status: os.stat_result, known: Placement) -> bool:
+    return status.st_size == known.size and status.st_mtime_ns == known.mtime_ns
+
+
+def _is_ours(file: str, placement: Placement, *, inside: int) -> bool:
+    """Whether the bytes are those we put there; before anything is removed, times are not enough."""
+    try:
+        status = os.stat(file, dir_fd=inside, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (
+        stat.S_ISREG(status.st_mode)
+        and status.st_size == placement.size
+        and digest_inside(file, inside=inside) == placement.digest
+    )
+
+
+def _placement(wanted: Wanted, path: str, file: str, *, inside: int) -> Placement:
+    status = os.stat(file, dir_fd=inside, follow_symlinks=False)
+    return Placement(
+        path=path,
+        digest=wanted.image.digest,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        space=wanted.space,
+        asset=wanted.asset,
+    )
