@@ -1,0 +1,159 @@
+"""`Congestion`: how many at once and how fast, as the host's answers teach it. Pure; the time is passed in.
+
+Additive increase while work waits, one multiplicative decrease per congestion epoch: a 429 of a request that was sent
+before the last cut was caused by what that cut mended and does not count again. Between two epochs a host that says
+"no more" let through exactly what it allows, so the pace is measured there instead of being searched for.
+"""
+
+from dataclasses import dataclass
+
+GENTLE_START = 4.0
+MOST_AT_ONCE = 64.0
+"""Where nothing is configured: beyond it a machine, not a host, is the limit."""
+
+FIRST_COOL_DOWN = 1.0
+LONGEST_COOL_DOWN = 60.0
+"""Seconds without a word of the host: doubled from one epoch to the next until something succeeds."""
+
+BELOW_MEASURED = 0.95
+"""Of what was let through: to sit on the limit itself earns a refusal with every jitter."""
+
+STEADY = 30.0
+"""Seconds: an epoch that comes sooner although the pace was held proves that the pace is not the cause."""
+
+PACE_FREE = 300.0
+"""Seconds without a found pace, once three epochs in a row proved that it is not the cause."""
+
+
+@dataclass(slots=True)
+class _Epoch:
+    """Since the last cut. let_through: requests started and not refused."""
+
+    began: float
+    first: bool
+    started: int = 0
+    refused: int = 0
+
+    @property
+    def let_through(self) -> int:
+        return self.started - self.refused
+
+
+class Congestion:
+    """The adaptive part of a pacer. ceiling: the configured concurrency, started with at once; None: found gently."""
+
+    def __init__(self, *, ceiling: int | None = None, start: float | None = None, pace: float | None = None) -> None:
+        self._ceiling = float(ceiling) if ceiling is not None else MOST_AT_ONCE
+        self._configured = ceiling is not None
+        gentle = self._ceiling if self._configured else GENTLE_START
+        self._concurrency = min(self._ceiling, max(1.0, start if start is not None else gentle))
+        self._threshold = self._ceiling
+        self._epoch: _Epoch | None = None
+        self._cut_at = float("-inf")
+        self._cool_until = float("-inf")
+        self._cool_next = FIRST_COOL_DOWN
+        self._pace = pace
+        self._pace_at = 0.0
+        self._strikes = 0
+        self._free_until = float("-inf")
+        self._heard = 0
+        self.seconds: float | None = None
+
+    @property
+    def concurrency(self) -> int:
+        """At most this many at once, now; at least 1."""
+        return max(1, int(self._concurrency))
+
+    @property
+    def found(self) -> float | None:
+        """Requests per minute the host was found to let through; None when it never refused or pace is no cause."""
+        return self._pace
+
+    @property
+    def burst(self) -> float | None:
+        """How much of the found pace may start at once: one, once a burst was refused; None: the default."""
+        return 1.0 if self._strikes else None
+
+    @property
+    def learned_concurrency(self) -> float | None:
+        """What to start with next time; None when it is configured or nothing was heard."""
+        return self._concurrency if not self._configured and self._heard else None
+
+    def cool(self, now: float) -> float:
+        """Seconds for which nothing may start at all."""
+        return max(0.0, self._cool_until - now)
+
+    def gap(self) -> float:
+        """Seconds to keep between two starts, so that a refusal is heard before all the rest is sent.
+
+        Only until as many answers were heard as may be on their way, and only where no pace keeps them apart.
+        """
+        if self._heard >= 2 * self.concurrency:
+            return 0.0
+        widest = 0.002
+        return widest if self.seconds is None else min(widest, self.seconds / (2 * self.concurrency))
+
+    def started(self, now: float) -> None:
+        """A request leaves."""
+        if self._epoch is None:
+            self._epoch = _Epoch(now, first=True)
+        self._epoch.started += 1
+
+    def not_started(self) -> None:
+        """A request that was let in did not leave after all."""
+        if self._epoch is not None and self._epoch.started > 0:
+            self._epoch.started -= 1
+
+    def answered(self, now: float, *, seconds: float, full: bool, paced: bool) -> None:
+        """An answer that was no refusal. full: all slots were taken; paced: the found pace held work back."""
+        self._heard += 1
+        self._cool_next = FIRST_COOL_DOWN
+        self.seconds = seconds if self.seconds is None else 0.8 * self.seconds + 0.2 * seconds
+        if full and self._concurrency < self._ceiling:
+            gentle = self._concurrency < self._threshold
+            self._concurrency = min(self._ceiling, self._concurrency + (0.5 if gentle else 1 / self._concurrency))
+        if paced:
+            self._grow_pace(now)
+        self._pace_at = now
+
+    def throttled(self, now: float, *, sent_at: float, retry_after: float | None, in_flight: int) -> float:
+        """A 429 or 503 of a request sent at *sent_at*. Gives the seconds of a cool-down that begins now, else 0."""
+        if self._epoch is not None and sent_at > self._cut_at:
+            self._epoch.refused += 1
+        if sent_at <= self._cut_at:
+            self._cool_until = max(self._cool_until, now + (retry_after or 0.0))
+            return 0.0
+        seconds = retry_after if retry_after is not None else self._cool_next
+        self._cool_next = min(LONGEST_COOL_DOWN, self._cool_next * 2)
+        self._cool_until = max(self._cool_until, now + seconds)
+        self._cut(now, in_flight)
+        return self._cool_until - now
+
+    def _cut(self, now: float, in_flight: int) -> None:
+        used = max(1.0, min(self._concurrency, float(in_flight)))
+        # A configured concurrency is known to be good, so it is won back at once; a found one is approached.
+        self._threshold = self._ceiling if self._configured else max(1.0, 0.9 * used)
+        self._concurrency = max(1.0, used / 2)
+        self._heard = 0
+        epoch, self._epoch = self._epoch, _Epoch(now, first=False)
+        self._cut_at = now
+        if epoch is not None and not epoch.first and now >= self._free_until:
+            self._measure(now, epoch)
+
+    def _measure(self, now: float, epoch: _Epoch) -> None:
+        span = now - epoch.began
+        if epoch.let_through < 1 or span <= 0:
+            return
+        self._strikes = self._strikes + 1 if self._pace is not None and span < STEADY else 0
+        if self._strikes >= 3:
+            self._pace, self._strikes, self._free_until = None, 0, now + PACE_FREE
+            return
+        measured = BELOW_MEASURED * 60 * epoch.let_through / span
+        self._pace = measured if self._pace is None else min(measured, BELOW_MEASURED * self._pace)
+
+    def _grow_pace(self, now: float) -> None:
+        """Five per cent a minute at first, faster the longer nothing was refused."""
+        if self._pace is None or self._pace_at == 0.0:
+            return
+        calm = max(0.0, now - max(self._cut_at, self._cool_until)) / 60
+        self._pace *= 1 + 0.05 * (1 + min(calm, 30.0)) * max(0.0, now - self._pace_at) / 60

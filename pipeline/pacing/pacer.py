@@ -1,0 +1,284 @@
+"""`Pacer`: the one door of a provider and key, through which every request goes when the limits let it.
+
+Usage: `async with pacer.turn(images=1, tokens=0): ...` around one POST (`Paced` does that); `pacer.observe(headers,
+status)` by whoever sees the answers; `pacer.close(why)` when nothing more may start.
+"""
+
+import math
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+
+import anyio
+
+from pipeline.domain.capability import Limits
+from pipeline.domain.errors import (
+    BudgetReached,
+    DiskFull,
+    InputFault,
+    NotSent,
+    NotStarted,
+    Permanent,
+    ProviderError,
+    Throttled,
+)
+from pipeline.domain.event import CoolDown
+from pipeline.pacing.congestion import Congestion
+from pipeline.pacing.learned import LearnedLimits, stated_by
+from pipeline.pacing.meters import Booked, Meters
+from pipeline.pacing.network import NetworkGate
+from pipeline.pacing.seats import Seat, arrived
+from pipeline.ports import Recorder
+
+AHEAD = 0.25
+"""Seconds of starts for which works are prepared beforehand, so that reading inputs costs the host no idle time."""
+
+UNSENT = (BudgetReached, NotStarted, InputFault, DiskFull)
+"""What ends a turn before anything was sent."""
+
+_TURN: ContextVar["Booked | None"] = ContextVar("turn", default=None)
+
+
+class Pacer:
+    """Holds every request of one provider and key back until nothing forbids it, one door for all workers.
+
+    limits: from the manifest, ceilings. learned: from earlier runs (already aged). burst: requests at once after a
+    pause. used_today: images of today's quota used before. network: the gate of this host; None: none.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        provider: str = "",
+        recorder: Recorder | None = None,
+        learned: LearnedLimits | None = None,
+        burst: float | None = None,
+        used_today: int = 0,
+        network: NetworkGate | None = None,
+    ) -> None:
+        learned = learned or LearnedLimits()
+        self._provider = provider
+        self._recorder = recorder
+        self._network = network
+        self._meters = Meters(limits, learned, burst=burst, used_today=used_today)
+        self._congestion = Congestion(
+            ceiling=limits.concurrency, start=learned.concurrency, pace=learned.found_per_minute
+        )
+        self._congestion.seconds = learned.seconds
+        self._door = anyio.Lock()
+        self._changed = anyio.Event()
+        self._closed = ""
+        self.halted = anyio.Event()
+        self._in_flight = 0
+        self._waiting = 0
+        self._seats = 0
+        self._last_start = float("-inf")
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were let in and have not ended."""
+        return self._in_flight
+
+    @property
+    def waiting(self) -> int:
+        """Requests at the door."""
+        return self._waiting
+
+    @property
+    def concurrency(self) -> int:
+        """At most this many at once, now."""
+        return self._congestion.concurrency
+
+    @property
+    def requests_per_minute(self) -> float | None:
+        """The limit of requests in force; None: none known."""
+        return self._meters.limit("requests")
+
+    @property
+    def network_is_down(self) -> bool:
+        """Whether the gate is closed: what could not be sent is not the request's fault."""
+        return self._network is not None and self._network.closed
+
+    def seconds(self) -> float:
+        """How long an answer takes, smoothed; 0 when none was heard."""
+        return self._congestion.seconds or 0.0
+
+    def learned(self) -> LearnedLimits:
+        """What is worth keeping for the next run."""
+        return LearnedLimits(
+            concurrency=self._congestion.learned_concurrency,
+            requests_per_minute=self._meters.stated("requests"),
+            images_per_minute=self._meters.stated("images"),
+            tokens_per_minute=self._meters.stated("tokens"),
+            found_per_minute=self._congestion.found,
+            seconds=self._congestion.seconds,
+        )
+
+    def observe(self, headers: Mapping[str, str], status: int) -> None:
+        """Learns from the headers (lower-case names) of any answer. status: HTTP status of that answer."""
+        for stated in stated_by(headers):
+            self._meters.state(stated, anyio.current_time())
+        self._notify()
+
+    def close(self, why: str) -> None:
+        """Lets nothing more start: who waits gets NotStarted, what is on its way is not touched. Idempotent."""
+        if not self._closed:
+            self._closed = why or "the provider was stopped"
+            self.halted.set()
+            self._notify()
+
+    def sending(self) -> None:
+        """The request of this task leaves now: counts it from here, not from when it was let in.
+
+        Only needed where something after the door may wait (a budget's reservation).
+        """
+        booked = _TURN.get()
+        now = anyio.current_time()
+        if booked is not None and now > booked.at:
+            self._meters.move(booked, now)
+
+    @asynccontextmanager
+    async def turn(self, *, images: int = 1, tokens: int = 0) -> AsyncIterator[None]:
+        """Waits for its turn, books it when the request starts and learns from how it ends.
+
+        Raises NotStarted when closed, NetworkDown when the network stays away, QuotaGone when the day's images are
+        used up; what is raised inside passes through.
+        """
+        booked = await self._admit(images, tokens)
+        token = _TURN.set(booked)
+        try:
+            yield
+        except BaseException as error:
+            self._failed(booked, error)
+            raise
+        else:
+            self._answered(booked)
+        finally:
+            _TURN.reset(token)
+            self._in_flight -= 1
+            self._notify()
+
+    async def seat(self) -> Seat:
+        """Waits until another work should be prepared (at once when closed) and gives leave to do so."""
+        while not self._closed and not self._has_seat(anyio.current_time()):
+            await self._pause(AHEAD if self._meters.paced else math.inf)
+        self._seats += 1
+        return Seat(self._free_seat)
+
+    async def _admit(self, images: int, tokens: int) -> Booked:
+        self._waiting += 1
+        arrived()
+        try:
+            async with self._door:
+                while (delay := self._delay(images, tokens)) > 0:
+                    await self._pause(delay)
+                    await self._knock()
+                return self._book(images, tokens)
+        finally:
+            self._waiting -= 1
+            self._notify()
+
+    def _delay(self, images: int, tokens: int) -> float:
+        """Seconds until the first at the door may look again; infinite when only a change can help."""
+        now = anyio.current_time()
+        if self._closed:
+            raise NotStarted(self._closed)
+        if self._network is not None and self._network.closed:
+            return max(1e-3, self._network.wait(now))
+        if self._in_flight >= self._congestion.concurrency:
+            return math.inf
+        gap = 0.0 if self._meters.paced else self._last_start + self._congestion.gap() - now
+        waits = (gap if gap > 1e-3 else 0.0, self._congestion.cool(now))
+        return max(*waits, self._meters.wait(now, images=images, tokens=tokens))
+
+    async def _knock(self) -> None:
+        if self._network is not None and self._network.closed and self._network.wait(anyio.current_time()) <= 0:
+            await self._network.knock()
+
+    def _book(self, images: int, tokens: int) -> Booked:
+        now = anyio.current_time()
+        self._in_flight += 1
+        self._last_start = now
+        self._congestion.started(now)
+        return self._meters.book(now, images=images, tokens=tokens)
+
+    def _has_seat(self, now: float) -> bool:
+        """Whether another work, prepared now, would start soon; one is always kept at the door."""
+        taken = self._waiting + self._seats
+        if taken == 0:
+            return True
+        if self._congestion.cool(now) > 0 or (self._network is not None and self._network.closed):
+            return False
+        seconds = self._congestion.seconds
+        ending = self._in_flight * min(1.0, AHEAD / seconds) if seconds else 0.0
+        slots = self._congestion.concurrency - self._in_flight + int(ending)
+        return taken < min(slots, self._meters.room(now, AHEAD))
+
+    def _free_seat(self) -> None:
+        self._seats -= 1
+        self._notify()
+
+    def _answered(self, booked: Booked) -> None:
+        now = anyio.current_time()
+        self._heard()
+        self._congestion.answered(
+            now,
+            seconds=now - booked.at,
+            full=self._in_flight >= self._congestion.concurrency,
+            paced=self._waiting > 0,
+        )
+        self._pace()
+
+    def _failed(self, booked: Booked, error: BaseException) -> None:
+        if isinstance(error, UNSENT):
+            self._congestion.not_started()
+            self._meters.give_back(booked)
+            return
+        if isinstance(error, Permanent | Throttled):
+            self._meters.unbilled(booked)
+        match error:
+            case Throttled():
+                self._throttled(booked, error)
+            case NotSent():
+                self._not_sent(booked, error)
+            case ProviderError() if error.answered.status:
+                self._heard()
+
+    def _throttled(self, booked: Booked, error: Throttled) -> None:
+        self._heard()
+        seconds = self._congestion.throttled(
+            anyio.current_time(),
+            sent_at=booked.at,
+            retry_after=error.answered.retry_after,
+            in_flight=self._in_flight,
+        )
+        self._pace()
+        if seconds > 0:
+            self._tell(seconds, str(error))
+
+    def _not_sent(self, booked: Booked, error: NotSent) -> None:
+        now = anyio.current_time()
+        self._meters.give_back(booked)
+        self._congestion.not_started()
+        if self._network is not None and self._network.not_sent(now):
+            self._tell(self._network.wait(now), f"{error}; probing until the network is back")
+
+    def _heard(self) -> None:
+        if self._network is not None:
+            self._network.heard()
+
+    def _pace(self) -> None:
+        self._meters.find(self._congestion.found, self._congestion.burst)
+
+    def _tell(self, seconds: float, why: str) -> None:
+        if self._recorder is not None:
+            self._recorder(CoolDown(provider=self._provider, seconds=seconds, why=why))
+
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    async def _pause(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._changed.wait()
