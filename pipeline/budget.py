@@ -89,6 +89,8 @@ class _Waiter:
 class Purse:
     """Decides whether a request may leave. Nothing but `reserve` ever waits.
 
+    To be read by a screen: spent (billed to this run), unknown and reserved (at their worst prices), in micro-USD.
+
     per_run: replaces ``budget.per_run`` when given (``--budget``). run, month: what the ledger counts already for
     this run and this calendar month. spent_on: what it counts for an asset over all runs, unknown included; asked once
     for each asset, and only where ``per_asset`` is set.
@@ -106,33 +108,13 @@ class Purse:
         self._budget = budget
         self._per_run = budget.per_run if per_run is None else per_run
         self._before = month.counted - run.counted
-        self._spent, self._unknown, self._reserved = run.spent, run.unknown, FREE
+        self.spent, self.unknown, self.reserved = run.spent, run.unknown, FREE
         self._images, self._flying = 0, 0
         self._spent_on = spent_on
         self._on_assets: dict[AssetName, int] = {}
         self._flying_assets: dict[AssetName, int] = {}
         self._surprises: dict[tuple[str, str], Fraction] = {}
         self._waiting: list[_Waiter] = []
-
-    @property
-    def reserved(self) -> MicroUsd:
-        """Worst price of all requests in flight."""
-        return self._reserved
-
-    @property
-    def spent(self) -> MicroUsd:
-        """What this run was billed."""
-        return self._spent
-
-    @property
-    def unknown(self) -> MicroUsd:
-        """Worst price of this run's unknown outcomes."""
-        return self._unknown
-
-    @property
-    def per_run(self) -> MicroUsd | None:
-        """The bound in force for this run; None when there is none."""
-        return self._per_run
 
     @property
     def waiting(self) -> int:
@@ -180,7 +162,7 @@ class Purse:
         Whoever waits is looked at again, first come first, each time an answer frees something.
         """
         claim = self.claim(request)
-        if claim is not None:
+        if claim:
             return claim
         waiter = _Waiter(request=request)
         self._waiting.append(waiter)
@@ -200,7 +182,7 @@ class Purse:
     def settle(self, claim: Claim, cost: MicroUsd, images: int) -> None:
         """The request was answered: it cost this much and brought so many pictures."""
         self._move(claim, -1)
-        self._spent = MicroUsd(self._spent + cost)
+        self.spent = MicroUsd(self.spent + cost)
         self._images += images
         self._count(claim, cost)
         if claim.worst and cost > claim.amount:
@@ -215,7 +197,7 @@ class Purse:
     def hold(self, claim: Claim) -> None:
         """Nobody knows whether the request was billed: it counts at its worst until a person settles it."""
         self._move(claim, -1)
-        self._unknown = MicroUsd(self._unknown + claim.amount)
+        self.unknown = MicroUsd(self.unknown + claim.amount)
         self._images += claim.images
         self._count(claim, claim.amount)
         self._look_again()
@@ -234,7 +216,7 @@ class Purse:
 
     def _bounds(self, claim: Claim) -> Iterator[Bound]:
         """Every bound that is set and concerns this claim; what is free concerns no bound in money."""
-        budget, counted = self._budget, self._spent + self._unknown
+        budget, counted = self._budget, self.spent + self.unknown
         of_the_run = (
             ("per_run", self._per_run, counted),
             ("per_month", budget.per_month, self._before + counted),
@@ -243,10 +225,11 @@ class Purse:
         need = claim.amount
         for name, cap, taken in of_the_run if need else ():
             if cap is not None:
-                yield Bound(name=name, cap=cap, taken=taken, flying=self._reserved, need=need)
+                yield Bound(name=name, cap=cap, taken=taken, flying=self.reserved, need=need)
+        each = budget.per_asset or 0
         for asset, share in claim.shares.items() if need else ():
-            cap, taken, flying = budget.per_asset or 0, self._on_asset(asset), self._flying_assets.get(asset, 0)
-            yield Bound(name="per_asset", cap=cap, taken=taken, flying=flying, need=share, asset=asset)
+            taken, flying = self._on_asset(asset), self._flying_assets.get(asset, 0)
+            yield Bound(name="per_asset", cap=each, taken=taken, flying=flying, need=share, asset=asset)
         if (most := budget.max_images) is not None:
             yield Bound(name="max_images", cap=most, taken=self._images, flying=self._flying, need=claim.images)
 
@@ -256,7 +239,7 @@ class Purse:
         return self._on_assets[asset]
 
     def _move(self, claim: Claim, sign: int) -> None:
-        self._reserved = MicroUsd(self._reserved + sign * claim.amount)
+        self.reserved = MicroUsd(self.reserved + sign * claim.amount)
         self._flying += sign * claim.images
         for asset, share in claim.shares.items():
             left = self._flying_assets.get(asset, 0) + sign * share
