@@ -5,7 +5,7 @@ Reading (the provider): `error_of(head, body, seconds)` -> ProviderError; `parse
 genuine status, type, code and message, its `as_json()` the body; `classify` is the table itself.
 """
 
-from pipeline.wire.bodies import Base64Text, list_at, object_at, parse, text_at
+from pipeline.wire.bodies import Base64Text, is_html, list_at, object_at, parse, text_at
 from pipeline.wire.errors import error_of, request_id, says_error
 from pipeline.wire.pictures import decode_picture, is_picture, picture_of
 from pipeline.wire.redact import plain, redact
@@ -22,6 +22,7 @@ __all__ = [
     "decode_picture",
     "error_of",
     "events",
+    "is_html",
     "is_picture",
     "is_stream",
     "list_at",
