@@ -1,0 +1,148 @@
+"""Assets, as the last run or command left them."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pipeline.domain.digest import Digest
+from pipeline.domain.money import MicroUsd
+from pipeline.domain.record import AssetRow, RunId, Space, State
+from pipeline.domain.step import AssetName, StepKey
+from pipeline.ledger import queries, rows
+from pipeline.ledger import queries_assets as sql
+from pipeline.ledger.book import Book
+
+_PAGE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many assets of a manifest stand alike. usd: what their present pictures cost, in micro-USD."""
+
+    manifest: str
+    space: Space
+    state: State
+    reason: str
+    assets: int
+    usd: MicroUsd
+    updated_at: datetime
+
+
+def record_assets(book: Book, assets: Iterable[AssetRow]) -> None:
+    """Writes how assets stand; a row that says nothing new is not written."""
+    with book.writing():
+        runs: dict[RunId, int | None] = {}
+
+        def run_of(run_id: RunId) -> int | None:
+            if run_id not in runs:
+                row = book.row(queries.RUN, (run_id,))
+                runs[run_id] = row[0] if row else None
+            return runs[run_id]
+
+        book.change_many(sql.PUT_ASSET, (_columns(asset, run_of(asset.run_id)) for asset in assets))
+
+
+def _columns(asset: AssetRow, run: int | None) -> tuple[object, ...]:
+    return (
+        asset.manifest,
+        asset.asset,
+        asset.space,
+        asset.state.value,
+        asset.reason,
+        asset.usd,
+        rows.micros(asset.updated_at),
+        run,
+        bytes.fromhex(asset.key) if asset.key else None,
+        bytes.fromhex(asset.image.digest) if asset.image else None,
+        bytes.fromhex(asset.previous) if asset.previous else None,
+        asset.shot,
+        json.dumps(asset.axes, ensure_ascii=False, separators=(",", ":")),
+        asset.step_id,
+        asset.depth,
+        asset.candidate,
+        asset.parent,
+        asset.model_alias,
+        asset.path,
+        rows.texts(asset.warnings),
+    )
+
+
+def asset_of(row: tuple[Any, ...]) -> AssetRow:
+    """An asset, from the columns of `queries_assets.ASSETS`."""
+    manifest, space, name, shot, axes, step_id, depth, candidate, parent, model_alias = row[:10]
+    key, state, reason, path, usd, warnings, run_id, updated_at, previous, *picture = row[10:]
+    image = rows.image_or_none(tuple(picture))
+    return AssetRow(
+        manifest=manifest,
+        space=Space(space),
+        asset=AssetName(name),
+        shot=shot,
+        axes=tuple((axis, value) for axis, value in json.loads(axes)),
+        step_id=step_id,
+        depth=depth,
+        candidate=candidate,
+        parent=AssetName(parent) if parent else None,
+        model_alias=model_alias,
+        key=StepKey(key.hex()) if key else None,
+        state=State(state),
+        reason=reason,
+        image=image,
+        path=path,
+        usd=MicroUsd(usd),
+        warnings=rows.lines(warnings),
+        run_id=RunId(run_id or ""),
+        updated_at=rows.moment(updated_at),
+        previous=Digest(previous.hex()) if previous and previous != picture[0] else None,
+    )
+
+
+def assets(book: Book, manifest: str, space: Space | None) -> Iterator[AssetRow]:
+    """The assets of a manifest in the order of their names; memory for one page.
+
+    space None: each asset as it was left last, in whatever space (what ``v_assets`` shows).
+    """
+    only = sql.LATEST_ONLY if space is None else " AND a.space = ?4 "
+    query = f"{sql.ASSETS} WHERE a.manifest = ?1 AND a.asset > ?2 {only} ORDER BY a.asset LIMIT ?3"
+    after = ""
+    while page := book.rows(query, (manifest, after, _PAGE, *(() if space is None else (space,)))):
+        for row in page:
+            yield asset_of(row)
+        after = page[-1][2]
+
+
+def asset(book: Book, manifest: str, space: Space | None, name: AssetName) -> AssetRow | None:
+    """One asset; None when no run has seen it. space None: as it was left last."""
+    only = sql.LATEST_ONLY if space is None else " AND a.space = ?3 "
+    query = f"{sql.ASSETS} WHERE a.manifest = ?1 AND a.asset = ?2 {only}"
+    row = book.row(query, (manifest, name, *(() if space is None else (space,))))
+    return asset_of(row) if row else None
+
+
+def assets_with(book: Book, digest: Digest) -> tuple[AssetRow, ...]:
+    """Every asset whose present picture has these bytes, in all manifests; reads the whole table."""
+    found = book.rows(f"{sql.ASSETS} WHERE a.image = ? ORDER BY a.manifest, a.asset", (bytes.fromhex(digest),))
+    return tuple(asset_of(row) for row in found)
+
+
+def drop_assets(book: Book, manifest: str, space: Space, names: Iterable[AssetName]) -> None:
+    """Forgets assets that the manifest does not name any more; pictures and slots stay."""
+    with book.writing():
+        book.change_many(sql.DROP_ASSET, ((manifest, name, space) for name in names))
+
+
+def tallies(book: Book, manifest: str | None) -> tuple[Tally, ...]:
+    """Assets counted by manifest, space, state and reason."""
+    return tuple(
+        Tally(
+            manifest=name,
+            space=Space(space),
+            state=State(state),
+            reason=reason,
+            assets=count,
+            usd=MicroUsd(usd),
+            updated_at=rows.moment(updated_at),
+        )
+        for name, space, state, reason, count, usd, updated_at in book.rows(sql.TALLIES, (manifest,))
+    )
