@@ -13,3 +13,38 @@
 ``ledger.memory`` feeds, endpoints, learned limits and inputs (memory.py); ``ledger.pictures`` what verify and gc ask
 (pictures.py); ``ledger.placements`` files of ours in the output tree (placements.py).
 """
+
+from pipeline.ledger.assets import Tally
+from pipeline.ledger.committer import Committer, in_thread, inline
+from pipeline.ledger.errors import Fenced, NoSuchAttempt, SettledOtherwise, SlotTaken
+from pipeline.ledger.ledger import Ledger, open_ledger
+from pipeline.ledger.lock import Holder, RunLock, network_file_system, require_local
+from pipeline.ledger.memory import Learned, Memory
+from pipeline.ledger.pictures import Pictures, Stray
+from pipeline.ledger.placements import Placements
+from pipeline.ledger.settling import Decision
+from pipeline.ledger.slots import Blessing
+
+__all__ = [
+    "Blessing",
+    "Committer",
+    "Decision",
+    "Fenced",
+    "Holder",
+    "Learned",
+    "Ledger",
+    "Memory",
+    "NoSuchAttempt",
+    "Pictures",
+    "Placements",
+    "RunLock",
+    "SettledOtherwise",
+    "SlotTaken",
+    "Stray",
+    "Tally",
+    "in_thread",
+    "inline",
+    "network_file_system",
+    "open_ledger",
+    "require_local",
+]
