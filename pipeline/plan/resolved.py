@@ -1,0 +1,99 @@
+"""One step of a plan with what the ledger says to it, as a value."""
+
+from dataclasses import dataclass
+
+from pipeline.domain.capability import Quote
+from pipeline.domain.digest import Digest
+from pipeline.domain.record import Slot, State
+from pipeline.domain.request import ReadyStep
+from pipeline.domain.step import AssetName, KeyParts, Role, Step, StepKey
+from pipeline.plan.asking import Asked
+from pipeline.plan.cell import PlannedCell
+from pipeline.plan.recipe import Recipe
+from pipeline.plan.verdict import TWIN, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """One step of a plan with what the ledger says to it.
+
+    key: the step's key; while its parent's picture is not there, its plan key (final is False); None when it cannot be
+    asked. parent_picture: digest of the parent's picture, where it is there. quote: its part of its request's price in
+    micro-USD; None when nothing is asked or no price is known. leads: it is the first step of its request (candidates
+    that are packed share one), so that requests can be counted. twin: another asset of this plan asks the same.
+    """
+
+    cell: PlannedCell
+    candidate: int
+    depth: int
+    asked: Asked
+    verdict: Verdict
+    key: StepKey | None
+    final: bool
+    parent_picture: Digest | None
+    slot: Slot | None
+    quote: Quote | None
+    leads: bool
+
+    @property
+    def state(self) -> State:
+        """Where the asset stands before anything is asked."""
+        return self.verdict.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is failed or skipped."""
+        return self.verdict.reason
+
+    @property
+    def why(self) -> str:
+        """In words: ``new``, ``cached``, ``prompt changed``, ``failed before: …``, ``held: …``."""
+        return self.verdict.why
+
+    @property
+    def asks(self) -> bool:
+        """Whether a request is to be made for it."""
+        return self.verdict.asks
+
+    @property
+    def twin(self) -> bool:
+        """Whether another asset of this plan asks the same, so that it comes for nothing."""
+        return self.verdict is TWIN
+
+    @property
+    def asset(self) -> AssetName:
+        """Its name."""
+        return self.cell.asset(self.candidate, self.depth)
+
+    @property
+    def recipe(self) -> Recipe:
+        """Model, parameters and prices."""
+        return self.cell.plan.recipes_of(self.cell.values)[self.depth]
+
+    @property
+    def step(self) -> Step:
+        """The step; made anew at every call."""
+        return self.cell.step(self.candidate, self.depth, self.asked)
+
+    def parts(self) -> KeyParts:
+        """The parts of its key (a parent that is not there is named by its plan key)."""
+        return parts_of(self.recipe, self.asked, self.candidate, self.parent_picture)
+
+    def ready(self) -> ReadyStep:
+        """The step with its key. Raises ValueError when it has none yet."""
+        if self.key is None or not self.final:
+            raise ValueError(f"{self.asset}: it has no key yet")
+        return ReadyStep(step=self.step, key=self.key, parts=self.parts())
+
+
+def parts_of(recipe: Recipe, asked: Asked, candidate: int, parent_picture: Digest | None) -> KeyParts:
+    """Everything that decides what is asked; a chain's parent picture stands before the step's own inputs."""
+    parent: tuple[tuple[Role, Digest], ...] = (("image", parent_picture),) if parent_picture else ()
+    return KeyParts(
+        protocol=recipe.protocol,
+        model=recipe.model,
+        params=recipe.params,
+        prompt=asked.prompt,
+        inputs=parent + asked.key_inputs,
+        candidate=candidate,
+    )
