@@ -9,8 +9,8 @@
         await committer.do(lambda book: book.settle(settlement))
         ledger.record_assets(rows); ledger.end_run(run_id, exit=0); ledger.close()
 
-*folder* is the output folder's ``.pipeline``. `Ledger` (ledger.py) has runs, attempts, slots, assets and money;
-``ledger.memory`` feeds, endpoints, learned limits and inputs (memory.py); ``ledger.pictures`` what verify and gc ask
+*folder* is the output folder's ``.pipeline``. `Ledger` (ledger.py) has runs, attempts, spaces, slots, assets and money;
+``ledger.memory`` feeds, learned limits and inputs (memory.py); ``ledger.pictures`` what verify and gc ask
 (pictures.py); ``ledger.placements`` files of ours in the output tree (placements.py).
 """
 

@@ -119,6 +119,11 @@ def intent_of(book: Book, attempt_id: AttemptId) -> Intent:
     return _intent(book, row)
 
 
+def is_known(book: Book, attempt_id: AttemptId) -> bool:
+    """Whether there is an attempt of that id, open or settled."""
+    return book.row(queries.ATTEMPT, (attempt_id,)) is not None
+
+
 def _intent(book: Book, row: tuple[Any, ...]) -> Intent:
     attempt, attempt_id, run_id, space, manifest, provider, endpoint, protocol, model = row[:9]
     key_fingerprint, boot_id, cost_low, cost_high, request_digest, started_at, notes = row[9:]

@@ -21,7 +21,7 @@ from pipeline.domain.record import (
     Space,
 )
 from pipeline.domain.step import AssetName, KeyParts, StepKey
-from pipeline.ledger import assets, attempts, money, opening, runs, settling, slots
+from pipeline.ledger import assets, attempts, endpoints, money, opening, runs, settling, slots
 from pipeline.ledger.assets import Tally
 from pipeline.ledger.book import Book
 from pipeline.ledger.memory import Memory
@@ -128,7 +128,7 @@ class Ledger:
     def replay(self, intent: Intent, settlement: Settlement) -> bool:
         """Takes in a receipt: the attempt with its end, unless the ledger has both. Whether it was new."""
         with self._book.writing():
-            known = bool(attempts.list_attempts(self._book, (("a.attempt_id = ?", intent.attempt_id),), limit=1))
+            known = attempts.is_known(self._book, intent.attempt_id)
             if not known:
                 attempts.insert_attempt(self._book, intent)
             settling.settle(self._book, settlement)
@@ -179,9 +179,27 @@ class Ledger:
             limit=limit,
         )
 
+    def knows_attempt(self, attempt_id: AttemptId) -> bool:
+        """Whether there is an attempt of that id, open or settled."""
+        return attempts.is_known(self._book, attempt_id)
+
     def latencies(self, provider: str, model: str, *, limit: int = 200) -> tuple[float, ...]:
         """Seconds of the latest `done` answers of one model at one provider, the newest first."""
         return attempts.latencies(self._book, provider, model, limit=limit)
+
+    # spaces
+
+    def space_of(self, endpoint: str) -> Space | None:
+        """The space an endpoint was found to belong to; None while nothing was learned."""
+        return endpoints.space_of(self._book, endpoint)
+
+    def learn_sketch(self, endpoint: str) -> None:
+        """The endpoint is our own gateway: what it ever brought moves to the sketch space, all at once."""
+        endpoints.learn_sketch(self._book, endpoint)
+
+    def unlearn(self, endpoint: str) -> None:
+        """Another host answers there now: nothing is known of the endpoint's space; what it brought stays."""
+        endpoints.unlearn(self._book, endpoint)
 
     # keys
 

@@ -1,4 +1,4 @@
-"""What is remembered from one run to the next: feeds, endpoints, learned limits, what was done to inputs."""
+"""What is remembered from one run to the next: feeds, learned limits, what was done to inputs."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.domain.digest import Digest, Json, canonical_json
-from pipeline.domain.record import SKETCH, RunId, Space
+from pipeline.domain.record import RunId
 from pipeline.ledger import queries_assets as sql
 from pipeline.ledger import rows
 from pipeline.ledger.book import Book
@@ -44,35 +44,6 @@ class Memory:
                 sql.PUT_FEED_ROW,
                 ((number, key, bytes.fromhex(digest)) for key, digest in accepted.items() if before.get(key) != digest),
             )
-
-    def space_of(self, endpoint: str) -> Space | None:
-        """The space an endpoint was found to belong to; None while nothing was learned."""
-        row = self._book.row(sql.SPACE_OF, (endpoint,))
-        return Space(row[0]) if row else None
-
-    def learn_sketch(self, endpoint: str) -> None:
-        """An endpoint turned out to be our own gateway: what it ever brought moves to the sketch space, all at once.
-
-        A rehearsal must never satisfy a paid asset, whatever the provider was called.
-        """
-        with self._book.writing():
-            self._book.change(sql.PUT_ENDPOINT, (endpoint, SKETCH, self._book.moment()))
-            self._book.change(sql.FORGET_MOVED)
-            self._book.change(sql.MOVED, (endpoint, SKETCH))
-            for statement in (
-                sql.MOVE_SLOTS,
-                sql.DROP_MOVED_SLOTS,
-                sql.MOVE_CLAIMS,
-                sql.MOVE_ASSETS,
-                sql.MOVE_ATTEMPTS,
-            ):
-                self._book.change(statement, (SKETCH,))
-            self._book.change(sql.FORGET_MOVED)
-
-    def unlearn(self, endpoint: str) -> None:
-        """Another host answers there now: the endpoint has no learned space any more; what it brought stays."""
-        with self._book.writing():
-            self._book.change(sql.DROP_ENDPOINT, (endpoint,))
 
     def limits(self, provider: str, key_fingerprint: str) -> Learned | None:
         """What was learned of one provider with one key; None when nothing was."""
