@@ -2,6 +2,7 @@
 
 import ipaddress
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -39,3 +40,20 @@ def is_public(address: Address) -> bool:
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_loopback or address.is_link_local
     )
+
+
+def is_address(host: str) -> bool:
+    """Whether *host* is an IP address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(url: str) -> bool:
+    """Whether *url* leads to this machine."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    return is_address(host) and ipaddress.ip_address(host).is_loopback

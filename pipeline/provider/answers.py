@@ -147,4 +147,4 @@ def unusable(head: Head, why: str, secrets: Sequence[Secret], *, id_header: str 
         request_id=request_id(head, header=id_header, secrets=secrets),
         seconds=head.seconds,
     )
-    return OutcomeUnknown(f"HTTP {head.status}: {message}; perhaps billed", answered)
+    return OutcomeUnknown(f"HTTP {head.status}, perhaps billed: {message}", answered)

@@ -13,6 +13,7 @@ from pipeline.provider.body import Sendable, Slot, json_body
 from pipeline.provider.chat_answers import read_chat
 from pipeline.provider.download import Downloader
 from pipeline.provider.http import HttpPost
+from pipeline.provider.images import Streaming, streams
 
 _OWN = frozenset({"model", "messages", "prompt", "n", "stream", "partial_images", "response_format"})
 _SHAPE = frozenset({"size", "aspect_ratio", "image_size", "image_config", "modalities", "extra_body"})
@@ -24,13 +25,13 @@ _RATIOS = tuple(
 
 
 class ChatEndpoint:
-    """`ports.Endpoint` on ``{base}/chat/completions``. streams: ask for the answer as a stream."""
+    """`ports.Endpoint` on ``{base}/chat/completions``. stream: whether to ask for the answer as a stream."""
 
-    def __init__(self, *, http: HttpPost, downloads: Downloader, profile: Profile, streams: bool) -> None:
+    def __init__(self, *, http: HttpPost, downloads: Downloader, profile: Profile, stream: Streaming) -> None:
         self._http = http
         self._downloads = downloads
         self._profile = profile
-        self._streams = streams
+        self._stream = stream
 
     async def post(self, request: ImageRequest, flight: Flight) -> Head:
         """Sends one POST and streams the whole body into *flight*; see `HttpPost.send` for what it raises."""
@@ -42,10 +43,10 @@ class ChatEndpoint:
         }
         if request.count > 1:
             body["n"] = request.count
-        streams = self._streams and request.params.get("stream") is not False
-        if streams:
+        streaming = streams(self._stream, self._profile, request.params)
+        if streaming:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        accept = "text/event-stream, application/json" if streams else "application/json"
+        accept = "text/event-stream, application/json" if streaming else "application/json"
         cap = self._profile.max_body * request.count
         return await self._http.send("/chat/completions", json_body(body), flight, accept=accept, cap=cap)
 

@@ -163,7 +163,7 @@ def _no_picture(head: Head, reply: _Reply, said: str, secrets: Sequence[Secret],
     if stopped or reply.refusals:
         return _refusal(head, stopped, redact(" ".join(reply.refusals) or said, secrets), id_header)
     words = f": {said}" if said else ""
-    return unusable(head, f"billed, but no image in the reply{words}", secrets, id_header=id_header)
+    return unusable(head, f"no image in the reply{words}", secrets, id_header=id_header)
 
 
 def _told_error(head: Head, reply: _Reply, secrets: Sequence[Secret]) -> ProviderError:

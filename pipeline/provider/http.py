@@ -3,10 +3,9 @@
 `HttpPost.send` follows no redirect, retries nothing, asks for an uncompressed answer and streams it into a flight. How
 far it got decides what an error means: before the whole request was handed over it is `NotSent`, after that
 `OutcomeUnknown`. The evidence is the transport's own trace of its steps; a transport without one (an application in
-this process) is judged by how much of the body it took and by what it raised.
+this process) is judged by what it raised.
 """
 
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pipeline.domain.errors import (
 from pipeline.domain.request import Head
 from pipeline.domain.secret import Secret
 from pipeline.ports import Flight
+from pipeline.provider.addresses import is_address, is_loopback
 from pipeline.provider.body import Body
 from pipeline.provider.coding import Decoder, Unreadable
 from pipeline.wire import redact
@@ -41,7 +41,15 @@ _KEEPALIVE = 1.0
 """Seconds an idle connection is kept: long enough for the next request of a burst, far below any host's own limit, so
 that a connection the host has given up is hardly ever reused for a paid request."""
 
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_NEVER_LEFT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.WriteError,
+    httpx.WriteTimeout,
+)
+"""What ends a request before it was handed over, where the transport tells no steps."""
 _UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 
@@ -50,7 +58,7 @@ class _Progress:
 
     def __init__(self, flight: Flight) -> None:
         self._flight = flight
-        self._traced = self._tunnel = self._taken = self._complete = False
+        self._traced = self._tunnel = self._complete = False
         self.sent_at: float | None = None
         self.status = 0
 
@@ -77,17 +85,12 @@ class _Progress:
         self.begin()
         for chunk in body.chunks():
             yield chunk
-        self._taken = True
 
     def handed_over(self, error: Exception) -> bool:
-        """Whether the request went out whole, given the *error* that ended it."""
+        """Whether the request went out whole, given the *error* that ended it; when in doubt it did."""
         if 200 <= self.status < 300:
             return True  # it answered before it had taken everything
-        if self._traced:
-            return self._complete
-        if isinstance(error, _NEVER_LEFT):
-            return False
-        return self._taken or self.sent_at is None or not isinstance(error, httpx.WriteError | httpx.WriteTimeout)
+        return self._complete if self._traced else not isinstance(error, _NEVER_LEFT)
 
 
 class HttpPost:
@@ -110,7 +113,7 @@ class HttpPost:
             limits=httpx.Limits(
                 max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=_KEEPALIVE
             ),
-            trust_env=not _is_loopback(base_url),
+            trust_env=not is_loopback(base_url),
             follow_redirects=False,
             cookies=_no_cookies(),
         )
@@ -177,6 +180,7 @@ class HttpPost:
         answered = Answered(status=progress.status, seconds=seconds)
         words = redact(_words(error, self._timeout), [self.key])
         if progress.handed_over(error):
+            progress.begin()
             raise OutcomeUnknown(f"{words}; it was sent and is perhaps billed", answered) from error
         if isinstance(error, _UNSENDABLE):
             raise BadRequest(f"{words} (check base_url and api_key)", answered) from error
@@ -219,7 +223,7 @@ async def get_pinned(
         follow_redirects=False,
         cookies=_no_cookies(),
     ) as client:
-        extensions = {} if _is_address(host) else {"sni_hostname": host}
+        extensions = {} if is_address(host) else {"sni_hostname": host}
         async with _get(client, url, {"Host": server}, extensions) as reply:
             yield reply
 
@@ -287,21 +291,6 @@ def _words(error: Exception, timeout: Timeout) -> str:
             return f"the connection broke: {str(error) or type(error).__name__}"
         case _:
             return str(error) or type(error).__name__
-
-
-def _is_loopback(base_url: str) -> bool:
-    host = (urlsplit(base_url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    return _is_address(host) and ipaddress.ip_address(host).is_loopback
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _no_cookies() -> CookieJar:

@@ -1,6 +1,7 @@
 """The Images protocol: generations as JSON, edits as a form or as JSON, and everything hosts answer to them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from pipeline.domain.capability import Profile
 from pipeline.domain.digest import Json
@@ -14,6 +15,8 @@ from pipeline.provider.download import Downloader
 from pipeline.provider.http import HttpPost
 from pipeline.wire import error_of, events, is_html, is_stream, parse, says_error
 
+Streaming: TypeAlias = Literal["auto", "off"]
+
 _OWN = frozenset({"model", "prompt", "n", "stream", "partial_images", "image", "images", "mask"})
 """Members of the request that this endpoint writes itself; a parameter of that name does not pass."""
 _KEEP_AWAKE = 1
@@ -23,14 +26,14 @@ _KEEP_AWAKE = 1
 class ImagesEndpoint:
     """`ports.Endpoint` on ``{base}/images/generations`` and ``{base}/images/edits``.
 
-    streams: ask for partial images, which keep the line from being cut.
+    stream: whether to ask for partial images, which keep proxies from cutting the line.
     """
 
-    def __init__(self, *, http: HttpPost, downloads: Downloader, profile: Profile, streams: bool) -> None:
+    def __init__(self, *, http: HttpPost, downloads: Downloader, profile: Profile, stream: Streaming) -> None:
         self._http = http
         self._downloads = downloads
         self._profile = profile
-        self._streams = streams
+        self._stream = stream
 
     async def post(self, request: ImageRequest, flight: Flight) -> Head:
         """Sends one POST and streams the whole body into *flight*; see `HttpPost.send` for what it raises."""
@@ -60,7 +63,7 @@ class ImagesEndpoint:
         return params | self._streaming(request.params)
 
     def _streaming(self, asked: Mapping[str, Json]) -> dict[str, Json]:
-        if not self._streams or asked.get("stream") is False:
+        if not streams(self._stream, self._profile, asked):
             return {}
         partials = asked.get("partial_images")
         return {"stream": True, "partial_images": _KEEP_AWAKE if partials is None else partials}
@@ -83,6 +86,12 @@ class ImagesEndpoint:
         if name == "standard":
             name = "image" if len(pictures) == 1 else "image[]"
         return [*((name, picture) for picture in pictures), *(("mask", mask) for mask in masks)]
+
+
+def streams(stream: Streaming, profile: Profile, asked: Mapping[str, Json]) -> bool:
+    """Whether to ask for a stream: never when it is off, else as the parameters say, else where it is known to work."""
+    said = asked.get("stream")
+    return stream == "auto" and (said if isinstance(said, bool) else profile.stream)
 
 
 def _references(pictures: Sequence[Prepared], masks: Sequence[Prepared]) -> dict[str, Sendable]:

@@ -78,9 +78,8 @@ def endpoint_for(
     downloads = Downloader(
         http=http, allow_private=spec.allow_private, bounds=spec.timeout, max_bytes=spec.profile.max_body
     )
-    streams = spec.stream == "auto" and spec.profile.stream
     kind = ChatEndpoint if protocol == "chat" else ImagesEndpoint
-    return kind(http=http, downloads=downloads, profile=spec.profile, streams=streams)
+    return kind(http=http, downloads=downloads, profile=spec.profile, stream=spec.stream)
 
 
 def _check(spec: ProviderSpec, key: Secret) -> None:
