@@ -11,6 +11,7 @@ frontier.finished(work, [StepResult(state=State.DONE, image=image)])
 
 from pipeline.plan.asking import Asked as Asked
 from pipeline.plan.cell import PlannedCell as PlannedCell
+from pipeline.plan.frontier import Frontier as Frontier
 from pipeline.plan.keys import plan_key as plan_key
 from pipeline.plan.making import Plan as Plan
 from pipeline.plan.making import make_plan as make_plan
@@ -19,6 +20,10 @@ from pipeline.plan.resolve import resolve as resolve
 from pipeline.plan.resolved import Resolved as Resolved
 from pipeline.plan.resolver import Lookup as Lookup
 from pipeline.plan.resolver import Previous as Previous
+from pipeline.plan.resolver import Rules as Rules
 from pipeline.plan.resolver import SpaceOf as SpaceOf
 from pipeline.plan.why import Difference as Difference
 from pipeline.plan.why import differences as differences
+from pipeline.plan.work import Settled as Settled
+from pipeline.plan.work import StepResult as StepResult
+from pipeline.plan.work import Work as Work

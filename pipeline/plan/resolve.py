@@ -38,7 +38,7 @@ def resolve(
     """
     rules = Rules(again=tuple(again), retry_refused=retry_refused, only=tuple(only))
     resolver = Resolver(lookup, space_of=space_of, rules=rules, previous=previous)
-    closing = Closing(space_of, limit=limit, seen=set())
+    closing = Closing(space_of, limit=limit, marks_twins=True)
     remaining = iter(cells)
     while taken := list(islice(remaining, batch)):
         yield from closing.close(resolver.batch(taken))
@@ -47,14 +47,15 @@ def resolve(
 class Closing:
     """Turns resolved chains into entries: counts what may still be asked, finds twins, packs candidates, prices.
 
-    seen: 64-bit hashes of what this plan asks already (a hundred bytes an asked step, nothing for the rest); None where
-    somebody else looks after twins.
+    marks_twins: off where somebody else looks after them. What is asked already is remembered as 64-bit hashes, a
+    hundred bytes an asked step and nothing for the rest.
     """
 
-    def __init__(self, space_of: SpaceOf, *, limit: int | None = None, seen: set[int] | None = None) -> None:
+    def __init__(self, space_of: SpaceOf, *, limit: int | None = None, marks_twins: bool = False) -> None:
         self._space_of = space_of
         self._left = limit
-        self._seen = seen
+        self._marks_twins = marks_twins
+        self._seen: set[int] = set()
 
     def close(self, drafts: Sequence[Draft]) -> Iterator[Resolved]:
         """The entries of the drafts in their order, parents first."""
@@ -73,16 +74,22 @@ class Closing:
             waits = waits or entry.verdict is BEYOND
 
     def _admitted(self, entry: Entry, provider: str) -> Verdict:
-        if self._seen is not None:
-            at = hash((self._space_of(provider), entry.key))
-            if at in self._seen:
-                return TWIN
-            self._seen.add(at)
+        known = self._is_known(entry, provider) if self._marks_twins or self._left is not None else False
+        if known:
+            return TWIN if self._marks_twins else entry.verdict
         if self._left is not None:
             if self._left <= 0:
                 return BEYOND
             self._left -= 1
         return entry.verdict
+
+    def _is_known(self, entry: Entry, provider: str) -> bool:
+        """Whether the same is asked already; from now on it is, unless the limit is reached."""
+        at = hash((self._space_of(provider), entry.key))
+        known = at in self._seen
+        if self._left != 0:
+            self._seen.add(at)
+        return known
 
 
 def _entries(drafts: Sequence[Draft]) -> Iterator[Resolved]:

@@ -252,7 +252,9 @@ class Book:
         self.questions += 1
         return {key: self.slots[space, key] for key in keys if (space, key) in self.slots}
 
-    def put(self, key: StepKey, state: State, *, reason: str = "", picture: Image | None = None, space: str = "") -> None:
+    def put(
+        self, key: StepKey, state: State, *, reason: str = "", picture: Image | None = None, space: str = ""
+    ) -> None:
         self.slots[Space(space), key] = slot(key, state, reason=reason, picture=picture)
 
 
