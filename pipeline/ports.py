@@ -11,7 +11,7 @@ from pipeline.domain.event import Event
 from pipeline.domain.image import Image
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import Rendered
-from pipeline.domain.request import Answer, Head, ImageRequest, Picture, Prepared, Usage
+from pipeline.domain.request import Answer, Head, ImageRequest, Prepared, Usage
 from pipeline.domain.step import Role
 
 Recorder = Callable[[Event], None]
@@ -77,10 +77,6 @@ class Endpoint(Protocol):
 
     def read(self, head: Head, body: bytes) -> Answer:
         """Reads a whole body. Pure. Raises ProviderError by the one table of `wire`."""
-        ...
-
-    def salvage(self, body: bytes) -> tuple[Picture, ...]:
-        """Whole pictures found in a body that was cut. Pure; empty when there is none."""
         ...
 
     async def fetch(self, url: str) -> bytes:

@@ -14,6 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 FAILPOINTS: Final[Mapping[str, str]] = {
+    "attempt.intent": "the `sent` row is durable, nothing has left",
+    "attempt.answered": "the whole answer came, its body is not yet durable",
+    "attempt.settled": "the ledger has the settlement, the spool is still there",
     "spool.reserve": "before room for an answer is reserved",
     "spool.sent": "before the marker that a request is about to leave",
     "spool.head": "before status and headers are written",

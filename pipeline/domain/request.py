@@ -53,6 +53,7 @@ class ImageRequest:
     steps: the candidates asked for, one picture each; more than one only where they are packed.
     params: as merged (the endpoint's dialect decides how each travels). count: pictures asked (= len(steps)).
     expected, worst: price of this one request in micro-USD. tokens: its expected size for token limits.
+    renew: asked anew on purpose although the ledger has something for a key.
     """
 
     steps: tuple[ReadyStep, ...]
@@ -66,6 +67,7 @@ class ImageRequest:
     expected: MicroUsd = MicroUsd(0)
     worst: MicroUsd = MicroUsd(0)
     tokens: int = 0
+    renew: bool = False
 
     @property
     def count(self) -> int:

@@ -33,6 +33,7 @@ from pipeline.domain.request import Answer, Head, ImageRequest, Picture
 from pipeline.domain.step import StepKey
 from pipeline.ledger import Committer
 from pipeline.ports import Blocking, Clock, Endpoint, Recorder
+from pipeline.provider import salvage
 from pipeline.purchase.culprit import culprit
 from pipeline.purchase.settle import Settler
 from pipeline.store import Receipts, Spool, SpoolFlight
@@ -104,11 +105,11 @@ class Recorded:
     run_id: RunId
     manifest: str
     boot_id: str
-    renew: frozenset[StepKey] = frozenset()
     prices: Mapping[str, MicroUsd] = field(default_factory=dict)
     cuts: list[float] = field(default_factory=list)
     asked: set[StepKey] = field(default_factory=set)
     observe: Callable[[Head], None] = lambda head: None
+    leaving: Callable[[], None] = lambda: None
 
     async def render(self, request: ImageRequest) -> Rendered:
         """One POST: recorded, sent, spooled, settled. Raises what the attempt ended in, after it is written down."""
@@ -116,14 +117,13 @@ class Recorded:
         room = ROOM_PER_PICTURE * len(intent.slots)
         flight = Watched(await self.blocking(lambda: self.spool.open(intent.attempt_id, reserve=room)))
         try:
-            again = any(ready.key in self.renew for ready in request.steps)
-            buys = self.address.unknown_buys
+            buys, again = self.address.unknown_buys, request.renew
             await self.committer.do(lambda ledger: ledger.open_attempt(intent, max_buys=buys, again=again))
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.blocking(flight.spooled.discard)
             raise
-        failpoint("intent")
+        failpoint("attempt.intent")
         self._tell_sent(intent, request)
         began = anyio.current_time()
         try:
@@ -142,15 +142,15 @@ class Recorded:
     async def _ask(
         self, request: ImageRequest, flight: Watched, intent: Intent
     ) -> tuple[Head, Answer, dict[int, bytes]]:
+        self.leaving()
         try:
             head = await self.endpoint.post(request, flight)
         except OutcomeUnknown as error:
             # A line may be cut after the last byte that mattered: a body that reads whole is an answer.
             head, answer = await self._read_what_came(flight, error)
         else:
-            failpoint("answered")
+            failpoint("attempt.answered")
             body = await self.blocking(flight.finish)
-            failpoint("spooled")
             self.observe(head)
             answer = await self.blocking(lambda: self.endpoint.read(head, body))
         return head, answer, await self._fetch(answer, flight)
@@ -198,7 +198,7 @@ class Recorded:
     async def _space_of(self, answer: Answer) -> Space:
         """Pictures of our own gateway belong to the sketch space, whatever its provider is called."""
         if answer.sketch and self.address.space != SKETCH:
-            await self.committer.do(lambda ledger: ledger.learn_sketch(self.address.base_url))
+            await self.committer.do(lambda ledger: ledger.memory.learn_sketch(self.address.base_url))
             self.address.space = SKETCH
         return self.address.space
 
@@ -210,7 +210,7 @@ class Recorded:
             guess = culprit(error, seconds, self.cuts, self.address.total)
             self.cuts.append(seconds)
             fragment = await self.blocking(flight.spooled.fragment)
-            salvaged = self.endpoint.salvage(fragment)
+            salvaged = salvage(fragment)
         settlement = await self.blocking(
             lambda: self.settler.ended(
                 intent, error, space=self.address.space, seconds=seconds, salvaged=salvaged, culprit=guess
@@ -234,9 +234,8 @@ class Recorded:
     async def _write(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
         if settlement.outcome is not Outcome.FAILED:
             await self.blocking(lambda: self.receipts.write(intent, settlement))
-            failpoint("receipt")
         await self.committer.do(lambda ledger: ledger.settle(settlement))
-        failpoint("settled")
+        failpoint("attempt.settled")
         if settlement.outcome is Outcome.UNKNOWN:
             await self.blocking(lambda: flight.spooled.quarantine(settlement.message))
         else:

@@ -14,6 +14,7 @@ from pipeline.domain.record import SKETCH, AttemptId, Intent, Outcome, Settlemen
 from pipeline.domain.request import Answer, Head, Picture
 from pipeline.ledger import Committer, Ledger
 from pipeline.ports import Blocking, Recorder
+from pipeline.provider import salvage
 from pipeline.purchase.settle import Settler
 from pipeline.store import Evidence, Receipt, Receipts, Spool
 
@@ -23,10 +24,6 @@ class Reader(Protocol):
 
     def read(self, head: Head, body: bytes) -> Answer:
         """Reads a whole body. Raises ProviderError."""
-        ...
-
-    def salvage(self, body: bytes) -> tuple[Picture, ...]:
-        """Whole pictures found in a body that was cut."""
         ...
 
 
@@ -91,7 +88,7 @@ class Recovery:
             if settlement.outcome is not Outcome.FAILED:
                 await self.blocking(lambda: self.receipts.write(intent, settlement))
         if settlement.space == SKETCH != intent.space:
-            await self.committer.do(lambda ledger: ledger.learn_sketch(intent.endpoint))
+            await self.committer.do(lambda ledger: ledger.memory.learn_sketch(intent.endpoint))
         await self.committer.do(lambda ledger: ledger.settle(settlement))
         if found is not None:
             flight = self.spool.reopen(intent.attempt_id)
@@ -117,7 +114,7 @@ class Recovery:
             told = error
             if isinstance(error, OutcomeUnknown) and not found.whole:
                 told = OutcomeUnknown("the process ended in the middle of the answer", error.answered)
-            return await self._ended(intent, told, salvaged=reader.salvage(body))
+            return await self._ended(intent, told, salvaged=salvage(body))
         space = SKETCH if answer.sketch else intent.space
         return await self.blocking(
             lambda: self.settler.answered(
@@ -153,7 +150,7 @@ class Recovery:
 
 
 def _is_known(ledger: Ledger, attempt_id: AttemptId) -> bool:
-    return ledger.knows_attempt(attempt_id)
+    return bool(ledger.attempts(attempt_id=attempt_id, limit=1))
 
 
 def _summed(settlements: list[Settlement]) -> Recovered:

@@ -12,7 +12,7 @@ from pipeline.domain.image import Image
 from pipeline.domain.money import FREE, MicroUsd
 from pipeline.domain.record import Intent, IntentSlot, Kept, Outcome, Reason, Settlement, Space, State
 from pipeline.domain.request import Answer, Head, Picture
-from pipeline.inspect import BrokenPicture, transparency, why_opaque
+from pipeline.inspect import BrokenPicture
 from pipeline.ports import Catalogue, Clock, ImageStore
 from pipeline.purchase.judge import judge, wants_alpha
 

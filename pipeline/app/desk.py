@@ -1,0 +1,169 @@
+"""What every command over a manifest needs: the manifest, its inputs, its plan and the ledger, opened in this order."""
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from pipeline.app.checking import catalogue_of
+from pipeline.app.options import Choice
+from pipeline.app.world import World, output_of
+from pipeline.catalogue import DatedCatalogue
+from pipeline.domain.errors import FeedGuardError, PipelineError, UserError
+from pipeline.domain.record import PAID, SKETCH, Space
+from pipeline.domain.secret import Secret
+from pipeline.inputs import InputDesk
+from pipeline.ledger import Ledger, open_ledger
+from pipeline.manifest import load
+from pipeline.manifest.model import Guard, Manifest, ProviderSpec, SecretRef, Source
+from pipeline.plan import Plan, make_plan, sources
+from pipeline.provider import Downloader
+from pipeline.store import Places
+
+FETCHED_AT_ONCE = 8
+"""Input URLs that are fetched side by side."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadingDesk:
+    """A manifest with its plan and a ledger to read. spaces: learned while it is open, by provider."""
+
+    manifest: Manifest
+    catalogue: DatedCatalogue
+    places: Places
+    inputs: InputDesk
+    plan: Plan
+    ledger: Ledger
+
+    def space_of(self, provider: str) -> Space:
+        """The key space of a provider, by its name in the manifest."""
+        return space_of(self.manifest.providers[provider], self.ledger)
+
+    def seconds_for(self, requests: int) -> float:
+        """About how long so many requests take at the limits and the latencies this ledger has seen."""
+        from pipeline.app.timing import seconds_for  # noqa: PLC0415 -- only `plan` asks
+
+        return seconds_for(self.manifest, self.ledger, requests)
+
+
+def space_of(spec: ProviderSpec, ledger: Ledger) -> Space:
+    """Where a provider's pictures belong: its own word, a free profile's sketch space, or what its answers taught."""
+    if spec.space:
+        return Space(spec.space)
+    if spec.profile.free:
+        return SKETCH
+    return ledger.memory.space_of(spec.base_url) or PAID
+
+
+def load_manifest(choice: Choice, world: World) -> tuple[Manifest, DatedCatalogue]:
+    """The checked manifest and the catalogue it was checked against. Raises ManifestError."""
+    catalogue = catalogue_of(world)
+    manifest = load(
+        choice.manifest,
+        environ=world.environ,
+        sets=choice.sets,
+        provider=choice.provider,
+        catalogue=catalogue,
+        strict=choice.strict,
+    )
+    return manifest, catalogue
+
+
+def open_reading(choice: Choice, world: World, stack: ExitStack) -> ReadingDesk:
+    """Opens everything for reading; *stack* closes it. Fetches input URLs. Blocks.
+
+    Raises ManifestError, LedgerFault.
+    """
+    manifest, catalogue = load_manifest(choice, world)
+    places = Places(output=output_of(choice.manifest, choice.output))
+    cache = places.inputs if places.inputs.is_dir() else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    inputs = InputDesk(cache)
+    anyio.run(fetch_inputs, manifest, inputs)
+    ledger = stack.enter_context(
+        open_ledger(places.state, write=False, host=world.host, boot_id=world.boot, now=world.clock.now)
+    )
+    plan = make_plan(manifest, inputs, catalogue, measure=inputs.measure)
+    return ReadingDesk(manifest=manifest, catalogue=catalogue, places=places, inputs=inputs, plan=plan, ledger=ledger)
+
+
+async def fetch_inputs(manifest: Manifest, inputs: InputDesk) -> None:
+    """Fetches every input URL once, side by side; one that cannot be had fails the assets that name it."""
+    urls = [source for source in sources(manifest) if source.lower().startswith(("http://", "https://"))]
+    if not urls:
+        return
+    allowed = tuple(dict.fromkeys(host for spec in manifest.providers.values() for host in spec.allow_private))
+    downloader = Downloader(allow_private=allowed)
+    limiter = anyio.CapacityLimiter(FETCHED_AT_ONCE)
+
+    async def fetch(url: str) -> None:
+        async with limiter:
+            try:
+                data = await downloader.fetch_input(url)
+            except PipelineError as error:
+                inputs.add_failed(url, str(error))
+            else:
+                inputs.add_fetched(url, data)
+
+    async with anyio.create_task_group() as tasks:
+        for url in urls:
+            tasks.start_soon(fetch, url)
+
+
+def secret_of(ref: SecretRef | None, world: World, folder: Path) -> Secret:
+    """The secret a reference names; empty for none. Raises UserError when it is not there (and never shows it)."""
+    if ref is None:
+        return Secret("")
+    if ref.kind == "env":
+        value = world.environ.get(ref.name, "")
+        if not value.strip():
+            raise UserError(f"the environment variable {ref.name} is not set (export {ref.name}=…, it holds the key)")
+        return Secret(value)
+    path = folder / ref.name
+    try:
+        value = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: the key file cannot be read (correct `api_key: file:…`)") from error
+    if not value.strip():
+        raise UserError(f"{path}: the key file is empty")
+    return Secret(value)
+
+
+def guard_feeds(manifest: Manifest, ledger: Ledger, *, accepted: bool) -> None:
+    """Compares each guarded feed with the one of the last run. Raises FeedGuardError with the figures."""
+    if accepted:
+        return
+    faults = [
+        fault
+        for source in manifest.sources.values()
+        if source.guard
+        for fault in guard_faults(source, ledger, manifest.name)
+    ]
+    if faults:
+        raise FeedGuardError(
+            "\n".join(f"{fault} (nothing was sent; if the feed is meant: --accept feed)" for fault in faults)
+        )
+
+
+def guard_faults(source: Source, ledger: Ledger, manifest: str) -> Iterable[str]:
+    """What a feed's guard has against it, one line each."""
+    guard = source.guard
+    assert guard is not None
+    if guard.min_rows is not None and source.total < guard.min_rows:
+        yield f"{source.file}: {source.total} rows, the guard wants {guard.min_rows} at least"
+    before = ledger.memory.feed(manifest, source.name)
+    if before:
+        yield from _drift(source, guard, before)
+
+
+def _drift(source: Source, guard: Guard, before: Mapping[str, str]) -> Iterable[str]:
+    removed = sum(key not in source.digests for key in before)
+    changed = sum(source.digests.get(key, digest) != digest for key, digest in before.items())
+    for count, bound, word in ((changed, guard.max_changed, "changed"), (removed, guard.max_removed, "removed")):
+        if bound is not None and count > bound * len(before):
+            yield (
+                f"{source.file}: {count} of {len(before)} rows {word} since the last run ({count / len(before):.1%}),"
+                f" the guard allows {bound:.0%}"
+            )
