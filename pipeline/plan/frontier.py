@@ -107,10 +107,12 @@ class Frontier:
         """Takes back how each step of a work ended, in order; None: the answer did not bring it, it is asked again.
 
         Frees children, also those of other assets that ask the same; reports dependents of what failed as skipped.
+        Raises KeyError for a work that is not out, ValueError when there are not as many outcomes as steps.
         """
-        steps = self._working.pop(work.number)
+        answers = list(zip(self._working[work.number], outcomes, strict=True))
+        del self._working[work.number]
         missing: list[OpenStep] = []
-        for step, outcome in zip(steps, outcomes, strict=True):
+        for step, outcome in answers:
             step.empty_answers = step.empty_answers + 1 if outcome is None else 0
             if outcome is not None:
                 self._end(step, outcome)
