@@ -1,11 +1,11 @@
 """How attempts end: once, all in one transaction; and what a person says of those nobody knows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from pipeline.domain.image import Image
-from pipeline.domain.record import AttemptId, Intent, Kept, Outcome, Reason, Settlement, Space, State
+from pipeline.domain.record import SKETCH, AttemptId, Intent, Kept, Outcome, Reason, Settlement, Space, State
 from pipeline.ledger import queries, rows
 from pipeline.ledger.attempts import shares
 from pipeline.ledger.book import Book
@@ -47,6 +47,9 @@ def settle(book: Book, settlement: Settlement) -> None:
             if not _is_the_same(book, attempt, settlement):
                 raise SettledOtherwise(settlement.attempt_id, attempt.outcome, settlement.outcome.value)
             return
+        if attempt.space == SKETCH:
+            # The endpoint was found to be our own gateway while this answer was on its way.
+            settlement = replace(settlement, space=SKETCH)
         _keep_images(book, attempt, settlement)
         _settle_slots(book, attempt, settlement)
         _write_outcome(book, attempt, settlement)
