@@ -41,7 +41,9 @@ _KEEPALIVE = 1.0
 """Seconds an idle connection is kept: long enough for the next request of a burst, far below any host's own limit, so
 that a connection the host has given up is hardly ever reused for a paid request."""
 
+_UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)
 _NEVER_LEFT = (
+    *_UNSENDABLE,
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
@@ -50,7 +52,6 @@ _NEVER_LEFT = (
     httpx.WriteTimeout,
 )
 """What ends a request before it was handed over, where the transport tells no steps."""
-_UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 
 class _Progress:
@@ -250,6 +251,9 @@ async def _get(
 
 
 async def _stream(response: httpx.Response, write: Callable[[bytes], object], cap: int) -> None:
+    if response.is_stream_consumed:  # a scripted answer that was made whole, and decoded, in this process
+        write(response.content)
+        return
     decoder = Decoder(response.headers.get("content-encoding", ""))
     raw = decoded = 0
     async for chunk in response.aiter_raw():
