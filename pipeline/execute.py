@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.budget import Purse
+from pipeline.domain.capability import Quote
 from pipeline.domain.digest import Digest
 from pipeline.domain.errors import (
     BadRequest,
@@ -32,7 +33,7 @@ from pipeline.domain.request import ImageRequest, Prepared, ReadyStep, Turn
 from pipeline.domain.step import AssetName, Role
 from pipeline.manifest.model import ProviderSpec
 from pipeline.plan import StepResult, Work
-from pipeline.ports import Blocking, Provider
+from pipeline.ports import Blocking, Catalogue, Provider
 
 
 class InputDesk(Protocol):
@@ -46,7 +47,7 @@ class InputDesk(Protocol):
         """A kept picture as an input, checked against its name. Raises InputFault."""
         ...
 
-    def match(self, images: Sequence[Prepared], mask: Prepared | None) -> tuple[Prepared, ...]:
+    def match(self, images: tuple[Prepared, ...], mask: Prepared) -> tuple[Prepared, ...]:
         """Pictures and mask together, the mask fitting the first. Raises InputFault."""
         ...
 
@@ -87,6 +88,7 @@ class Execution:
 
     providers: Mapping[str, Provider]
     specs: Mapping[str, ProviderSpec]
+    catalogue: Catalogue
     desk: InputDesk
     pictures: Pictures
     purse: Purse
@@ -112,7 +114,9 @@ class Execution:
     def _request(self, work: Work) -> ImageRequest:
         first = work.steps[0].step
         profile = self.specs[first.provider].profile
-        quote = self.purse.admit(work.quote, f"{first.model} at {first.provider}", free=profile.free)
+        inputs = self._inputs(work.steps[0])
+        priced = self._priced(work, inputs)
+        quote = self.purse.admit(priced, f"{first.model} at {first.provider}", free=profile.free)
         return ImageRequest(
             steps=work.steps,
             provider=first.provider,
@@ -120,12 +124,26 @@ class Execution:
             model=first.model,
             prompt=first.prompt,
             params=first.params,
-            inputs=self._inputs(work.steps[0]),
+            inputs=inputs,
             history=self.turns.get(first.parent, ()) if first.parent else (),
             expected=quote.expected,
             worst=quote.worst,
             tokens=quote.tokens,
             renew=work.renew,
+        )
+
+    def _priced(self, work: Work, inputs: tuple[Prepared, ...]) -> Quote | None:
+        """The plan's price, or with inputs the one told from their real sizes: a budget must not trust a guess."""
+        step = work.steps[0].step
+        if not inputs or work.quote is None or work.quote.source in {"free", "price"}:
+            return work.quote
+        return self.catalogue.quote(
+            self.specs[step.provider].profile,
+            step.model,
+            step.params,
+            prompt_chars=len(step.prompt),
+            input_sizes=[(item.width, item.height) for item in inputs if item.role == "image"],
+            count=len(work.steps),
         )
 
     def _inputs(self, ready: ReadyStep) -> tuple[Prepared, ...]:
@@ -138,7 +156,7 @@ class Execution:
                 mask = prepared
             else:
                 images.append(prepared)
-        return self.desk.match(images, mask) if images or mask else ()
+        return self.desk.match(tuple(images), mask) if mask else tuple(images)
 
     def _parent(self, digest: Digest) -> Prepared:
         image = self.pictures.image(digest)

@@ -55,7 +55,7 @@ def space_of(spec: ProviderSpec, ledger: Ledger) -> Space:
         return Space(spec.space)
     if spec.profile.free:
         return SKETCH
-    return ledger.memory.space_of(spec.base_url) or PAID
+    return ledger.space_of(spec.base_url) or PAID
 
 
 def load_manifest(choice: Choice, world: World) -> tuple[Manifest, DatedCatalogue]:
@@ -85,7 +85,7 @@ def open_reading(choice: Choice, world: World, stack: ExitStack) -> ReadingDesk:
     ledger = stack.enter_context(
         open_ledger(places.state, write=False, host=world.host, boot_id=world.boot, now=world.clock.now)
     )
-    plan = make_plan(manifest, inputs, catalogue, measure=inputs.measure)
+    plan = make_plan(manifest, inputs, catalogue)
     return ReadingDesk(manifest=manifest, catalogue=catalogue, places=places, inputs=inputs, plan=plan, ledger=ledger)
 
 

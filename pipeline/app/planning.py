@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Self
 
 from pipeline.app.desk import ReadingDesk, open_reading
 from pipeline.app.options import Choice
@@ -113,7 +114,7 @@ class Planning:
             budget=choice.budget if choice.budget is not None else manifest.budget.per_run,
         )
 
-    def __enter__(self) -> "Planning":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

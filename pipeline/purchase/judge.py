@@ -34,7 +34,7 @@ def judge(parts: KeyParts, accept: Accept, facts: Facts, opaque: str) -> Verdict
     size, form = size_warning(parts, facts), format_warning(parts, facts)
     warnings = tuple(warning for warning in (size, form) if warning)
     if opaque:
-        return Verdict(state=State.FAILED, reason=Reason.OPAQUE, warnings=(f"asked transparent: {opaque}", *warnings))
+        return Verdict(state=State.FAILED, reason=Reason.OPAQUE, warnings=(opaque, *warnings))
     if (size and accept.size == "exact") or (form and accept.format == "exact"):
         return Verdict(state=State.FAILED, reason=Reason.MISMATCH, warnings=warnings)
     return Verdict(state=State.DONE, warnings=warnings)

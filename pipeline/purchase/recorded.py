@@ -13,7 +13,7 @@ import anyio
 
 from pipeline.domain.capability import Profile
 from pipeline.domain.digest import Digest, canonical_json, digest_of
-from pipeline.domain.errors import DiskFull, NotSent, OutcomeUnknown, ProviderError
+from pipeline.domain.errors import DiskFull, MachineError, NotSent, OutcomeUnknown, ProviderError
 from pipeline.domain.event import AttemptEnded, AttemptSent
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.money import MicroUsd
@@ -127,21 +127,30 @@ class Recorded:
         self._tell_sent(intent, request)
         began = anyio.current_time()
         try:
-            head, answer, fetched = await self._ask(request, flight, intent)
+            head, answer, fetched = await self._ask(request, flight)
         except ProviderError as error:
             with anyio.CancelScope(shield=True):
-                return await self._close(intent, flight, error, anyio.current_time() - began)
+                await self._close(intent, flight, error, anyio.current_time() - began)
+            raise
+        except MachineError as error:
+            with anyio.CancelScope(shield=True):
+                await self._lose(intent, flight, error, anyio.current_time() - began)
+            raise
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._abandon(intent, flight, anyio.current_time() - began)
             raise
         with anyio.CancelScope(shield=True):
             seconds = anyio.current_time() - began
-            return await self._settle(intent, flight, head=head, answer=answer, fetched=fetched, seconds=seconds)
+            settlement = await self._settle(intent, flight, head=head, answer=answer, fetched=fetched, seconds=seconds)
+        if settlement.outcome is Outcome.UNKNOWN:
+            raise OutcomeUnknown(settlement.message or "200 without a usable picture")
+        if flight.spooled.trouble is not None:
+            # The picture is safe, but the disk is not: nothing new may be sent.
+            raise flight.spooled.trouble
+        return _rendered(intent, settlement)
 
-    async def _ask(
-        self, request: ImageRequest, flight: Watched, intent: Intent
-    ) -> tuple[Head, Answer, dict[int, bytes]]:
+    async def _ask(self, request: ImageRequest, flight: Watched) -> tuple[Head, Answer, dict[int, bytes]]:
         self.leaving()
         try:
             head = await self.endpoint.post(request, flight)
@@ -150,10 +159,20 @@ class Recorded:
             head, answer = await self._read_what_came(flight, error)
         else:
             failpoint("attempt.answered")
-            body = await self.blocking(flight.finish)
+            body = await self._body(flight)
             self.observe(head)
             answer = await self.blocking(lambda: self.endpoint.read(head, body))
         return head, answer, await self._fetch(answer, flight)
+
+    async def _body(self, flight: Watched) -> bytes:
+        """The whole body; from memory where the disk has no room for it, since the pictures in it may still fit."""
+        try:
+            return await self.blocking(flight.finish)
+        except DiskFull:
+            body = await self.blocking(flight.spooled.fragment)
+            if not body:
+                raise
+            return body
 
     async def _read_what_came(self, flight: Watched, error: OutcomeUnknown) -> tuple[Head, Answer]:
         head, fragment = flight.seen, await self.blocking(flight.spooled.fragment)
@@ -185,39 +204,48 @@ class Recorded:
         answer: Answer,
         fetched: dict[int, bytes],
         seconds: float,
-    ) -> Rendered:
+    ) -> Settlement:
         space = await self._space_of(answer)
         settlement = await self.blocking(
             lambda: self.settler.answered(intent, answer, head=head, space=space, fetched=fetched, seconds=seconds)
         )
         await self._write(intent, flight, settlement)
-        if settlement.outcome is Outcome.UNKNOWN:
-            raise OutcomeUnknown(settlement.message or "200 without a usable picture")
-        return self._rendered(intent, settlement)
+        return settlement
 
     async def _space_of(self, answer: Answer) -> Space:
         """Pictures of our own gateway belong to the sketch space, whatever its provider is called."""
         if answer.sketch and self.address.space != SKETCH:
-            await self.committer.do(lambda ledger: ledger.memory.learn_sketch(self.address.base_url))
+            await self.committer.do(lambda ledger: ledger.learn_sketch(self.address.base_url))
             self.address.space = SKETCH
         return self.address.space
 
-    async def _close(self, intent: Intent, flight: Watched, error: ProviderError, seconds: float) -> Rendered:
-        """Writes down an attempt that brought no whole answer and raises what it ended in."""
+    async def _close(self, intent: Intent, flight: Watched, error: ProviderError, seconds: float) -> None:
+        """Writes down an attempt that brought no whole answer."""
         salvaged: tuple[Picture, ...] = ()
         guess = ""
         if isinstance(error, OutcomeUnknown):
             guess = culprit(error, seconds, self.cuts, self.address.total)
             self.cuts.append(seconds)
-            fragment = await self.blocking(flight.spooled.fragment)
-            salvaged = salvage(fragment)
+            salvaged = salvage(await self.blocking(flight.spooled.fragment))
         settlement = await self.blocking(
             lambda: self.settler.ended(
                 intent, error, space=self.address.space, seconds=seconds, salvaged=salvaged, culprit=guess
             )
         )
         await self._write(intent, flight, settlement)
-        raise error
+
+    async def _lose(self, intent: Intent, flight: Watched, error: MachineError, seconds: float) -> None:
+        """The machine failed on the way: a body that is durable waits for recovery, else the money is accounted for."""
+        if flight.whole:
+            return
+        told: ProviderError = OutcomeUnknown(f"perhaps billed, and what came could not be kept: {error}")
+        if not flight.was_sent:
+            told = NotSent(f"not sent: {error}")
+        try:
+            await self._close(intent, flight, told, seconds)
+        except MachineError:
+            # The ledger has no room either: its `sent` row becomes unknown at the next start.
+            return
 
     async def _abandon(self, intent: Intent, flight: Watched, seconds: float) -> None:
         """Cancelled on its way: a body that is whole is left to recovery, the rest is unknown and says why."""
@@ -226,10 +254,7 @@ class Recorded:
         error: ProviderError = OutcomeUnknown("stopped by a second signal while the answer was on its way")
         if not flight.was_sent:
             error = NotSent("stopped by a second signal before it was sent")
-        try:
-            await self._close(intent, flight, error, seconds)
-        except (ProviderError, DiskFull):
-            return
+        await self._close(intent, flight, error, seconds)
 
     async def _write(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
         if settlement.outcome is not Outcome.FAILED:
@@ -267,13 +292,6 @@ class Recorded:
             preset=self.address.profile.name,
             price=self.prices.get(request.steps[0].step.model_alias),
         )
-
-    def _rendered(self, intent: Intent, settlement: Settlement) -> Rendered:
-        kept: list[Kept | None] = [None] * len(intent.slots)
-        for picture in settlement.kept:
-            if picture.slot is not None:
-                kept[picture.slot] = picture
-        return Rendered(attempt_id=intent.attempt_id, kept=tuple(kept), cost=settlement.cost)
 
     def _tell_sent(self, intent: Intent, request: ImageRequest) -> None:
         keys = {slot.key for slot in intent.slots}
@@ -318,3 +336,11 @@ def _request_digest(request: ImageRequest) -> Digest:
         "sent": [[item.digest, item.size, item.media_type] for item in request.inputs],
     }
     return digest_of(canonical_json(asked))
+
+
+def _rendered(intent: Intent, settlement: Settlement) -> Rendered:
+    kept: list[Kept | None] = [None] * len(intent.slots)
+    for picture in settlement.kept:
+        if picture.slot is not None:
+            kept[picture.slot] = picture
+    return Rendered(attempt_id=intent.attempt_id, kept=tuple(kept), cost=settlement.cost)

@@ -88,7 +88,7 @@ class Recovery:
             if settlement.outcome is not Outcome.FAILED:
                 await self.blocking(lambda: self.receipts.write(intent, settlement))
         if settlement.space == SKETCH != intent.space:
-            await self.committer.do(lambda ledger: ledger.memory.learn_sketch(intent.endpoint))
+            await self.committer.do(lambda ledger: ledger.learn_sketch(intent.endpoint))
         await self.committer.do(lambda ledger: ledger.settle(settlement))
         if found is not None:
             flight = self.spool.reopen(intent.attempt_id)

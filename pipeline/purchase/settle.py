@@ -4,7 +4,7 @@ No await and no network: it runs to its end once begun, may be repeated, and is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.domain.digest import Json
 from pipeline.domain.errors import BadRequest, ModelMissing, OutcomeUnknown, ProviderError, Refused, ServerFault
@@ -47,10 +47,9 @@ class Settler:
             slot = position if position < len(intent.slots) else None
             try:
                 image = self.store.put(picture.data or fetched.get(position, b""))
+                kept.append(self._kept(image, intent, slot, picture))
             except BrokenPicture as error:
                 broken.append(str(error))
-            else:
-                kept.append(self._kept(image, intent, slot, picture))
         cost, estimated = self._cost(intent, answer)
         outcome = Outcome.UNKNOWN if broken or not kept else Outcome.DONE
         return Settlement(
@@ -116,8 +115,7 @@ class Settler:
         asked: IntentSlot = intent.slots[slot]
         opaque = ""
         if wants_alpha(asked.parts):
-            data = picture.data or self.store.read(image)
-            opaque = why_opaque(transparency(data, image.facts))
+            image, opaque = self._looked_at(image)
         verdict = judge(asked.parts, asked.accept, image.facts, opaque)
         return Kept(
             image=image,
@@ -127,6 +125,13 @@ class Settler:
             revised_prompt=picture.revised_prompt,
             warnings=verdict.warnings,
         )
+
+    def _looked_at(self, image: Image) -> tuple[Image, str]:
+        """The picture with the share of transparent pixels, and why it is not transparent (empty when it is)."""
+        from pipeline.inspect.alpha import shortcoming, transparency, with_share  # noqa: PLC0415 -- Pillow loads here
+
+        alpha = transparency(self.store.read(image), image.facts)
+        return replace(image, facts=with_share(image.facts, alpha)), shortcoming(alpha)
 
     def _salvage(self, intent: Intent, pictures: Sequence[Picture]) -> list[Kept]:
         kept: list[Kept] = []

@@ -1,0 +1,200 @@
+"""Every asset that reaches its end: its copy is put into the output tree, its row into the ledger, its event told.
+
+The frontier reports ends synchronously; they are taken from a queue in batches, so that a finished manifest of ten
+thousand assets costs a stat call and a comparison each, and a bought picture is placed within a moment.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from pipeline.domain.digest import Digest
+from pipeline.domain.errors import MachineError, PipelineError
+from pipeline.domain.event import AssetSettled, Note
+from pipeline.domain.record import AssetRow, Placement, RunId, Space, State
+from pipeline.domain.step import Step
+from pipeline.ledger import Committer
+from pipeline.plan import Settled
+from pipeline.ports import Blocking, Clock, Recorder
+from pipeline.store import Tree
+
+BATCH = 500
+"""Ends recorded together."""
+
+TROUBLE = 1000
+"""Missing assets that are kept for the summary."""
+
+SHOWN = frozenset({State.DONE, State.FAILED})
+"""States whose picture, if there is one, is put into the output tree."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Placing:
+    """A queue of ends and the one task that empties it.
+
+    space_of: by provider, at the time the end is recorded. trouble: rows of assets that are not there, the first
+    thousand of them; everything else is in the ledger.
+    """
+
+    output: Path
+    manifest: str
+    run_id: RunId
+    tree: Tree
+    committer: Committer
+    blocking: Blocking
+    clock: Clock
+    recorder: Recorder
+    space_of: Callable[[str], Space]
+    queue: deque[Settled] = field(default_factory=deque)
+    trouble: list[AssetRow] = field(default_factory=list)
+    fault: MachineError | None = None
+    closing: bool = False
+    _known: dict[str, Placement] = field(default_factory=dict)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+    _shorter: anyio.Event = field(default_factory=anyio.Event)
+
+    def settled(self, end: Settled) -> None:
+        """Takes an end; neither waits nor raises."""
+        self.queue.append(end)
+        self._changed.set()
+
+    async def room(self) -> None:
+        """Waits until the queue is short again, so that a plan is never held in it. Raises what a write failed with."""
+        while len(self.queue) > 4 * BATCH and self.fault is None:
+            await self._shorter.wait()
+        if self.fault is not None:
+            raise self.fault
+
+    async def work(self) -> None:
+        """Empties the queue until `close` was called and it is empty."""
+        while self.queue or not self.closing:
+            if not self.queue:
+                await self._changed.wait()
+                self._changed = anyio.Event()
+                continue
+            batch = [self.queue.popleft() for _ in range(min(BATCH, len(self.queue)))]
+            with anyio.CancelScope(shield=True):
+                await self._record(batch)
+            shorter, self._shorter = self._shorter, anyio.Event()
+            shorter.set()
+
+    def close(self) -> None:
+        """No more ends will come."""
+        self.closing = True
+        self._changed.set()
+
+    async def _record(self, batch: list[Settled]) -> None:
+        steps = [end.step for end in batch]
+        paths = [path for step in steps for path in self._candidates(step)]
+        self._known = await self.committer.do(lambda ledger: ledger.placements.at(paths))
+        recorded = await self.blocking(lambda: [self._place(end, step) for end, step in zip(batch, steps, strict=True)])
+        placements = [placement for _, placement, _ in recorded if placement is not None]
+        rows = [row for row, _, _ in recorded]
+        try:
+            await self.committer.do(lambda ledger: ledger.record_assets(rows))
+            if placements:
+                await self.committer.do(lambda ledger: ledger.placements.record(placements))
+        except MachineError as error:
+            self.fault = self.fault or error
+        for end, (row, _, note) in zip(batch, recorded, strict=True):
+            if row.state is not State.DONE and len(self.trouble) < TROUBLE:
+                self.trouble.append(row)
+            self._tell(end, row, note)
+
+    def _tell(self, end: Settled, row: AssetRow, note: str) -> None:
+        if note:
+            self.recorder(Note(text=note))
+        self.recorder(
+            AssetSettled(
+                asset=row.asset,
+                shot=row.shot,
+                state=row.state,
+                reason=row.reason,
+                cached=end.cached,
+                path=row.path,
+                usd=row.usd,
+                warnings=() if end.cached else row.warnings,
+            )
+        )
+
+    def _candidates(self, step: Step) -> tuple[str, ...]:
+        """Every file we may have put for a step, a rehearsal's included."""
+        wanted = f"{self.manifest}/{step.path}"
+        space = self.space_of(step.provider)
+        beside = self.tree.candidates(f"{wanted}.{space}") if space else ()
+        return (*self.tree.candidates(wanted), *beside)
+
+    def _place(self, end: Settled, step: Step) -> tuple[AssetRow, Placement | None, str]:
+        """Puts the picture where it belongs; what cannot be placed is safe in the store and told. Blocks."""
+        space = self.space_of(step.provider)
+        path, placement, note = "", None, ""
+        if end.image is not None and end.state in SHOWN:
+            wanted = self._path(step, space)
+            found = self._untouched(wanted, end.image.digest)
+            if found is not None:
+                path = found.path
+            else:
+                path, placement, note = self._put(end, step, space, wanted)
+        return self._row(end, step, space, path), placement, note
+
+    def _path(self, step: Step, space: Space) -> str:
+        """Relative to the output folder; a rehearsal's picture lies beside a paid one, never in its place."""
+        wanted = f"{self.manifest}/{step.path}"
+        if not space:
+            return wanted
+        paid = any(
+            placement.space == "" for path in self.tree.candidates(wanted) if (placement := self._known.get(path))
+        )
+        return f"{wanted}.{space}" if paid else wanted
+
+    def _untouched(self, wanted: str, digest: Digest) -> Placement | None:
+        """The copy that is there already and looks as we left it; one stat call."""
+        for path in self.tree.candidates(wanted):
+            placement = self._known.get(path)
+            if placement is None or placement.digest != digest:
+                continue
+            try:
+                status = (self.output / path).stat(follow_symlinks=False)
+            except OSError:
+                return None
+            if status.st_size == placement.size and status.st_mtime_ns == placement.mtime_ns:
+                return placement
+        return None
+
+    def _put(self, end: Settled, step: Step, space: Space, wanted: str) -> tuple[str, Placement | None, str]:
+        assert end.image is not None
+        known = [placement for path in self.tree.candidates(wanted) if (placement := self._known.get(path))]
+        try:
+            placed = self.tree.place(end.image, wanted, space=space, asset=step.asset, known=known)
+        except MachineError as error:
+            self.fault = self.fault or error
+            return "", None, str(error)
+        except PipelineError as error:
+            return "", None, str(error)
+        return placed.path, placed.placement, placed.note
+
+    def _row(self, end: Settled, step: Step, space: Space, path: str) -> AssetRow:
+        return AssetRow(
+            manifest=self.manifest,
+            space=space,
+            asset=step.asset,
+            shot=step.shot,
+            axes=step.axes,
+            step_id=step.step_id,
+            depth=step.depth,
+            candidate=step.candidate,
+            parent=step.parent,
+            model_alias=step.model_alias,
+            key=end.key,
+            state=end.state,
+            reason=end.reason,
+            image=end.image,
+            path=path.removeprefix(f"{self.manifest}/"),
+            usd=end.usd,
+            warnings=end.warnings,
+            run_id=self.run_id,
+            updated_at=self.clock.now(),
+        )
