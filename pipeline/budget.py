@@ -283,7 +283,7 @@ class Budgeted:
             # Unknown outcomes, cancellation, a full disk: the money may be gone, so it counts.
             self.purse.hold(claim)
             raise
-        self.purse.settle(claim, rendered.cost, sum(kept is not None for kept in rendered.kept) or 1)
+        self.purse.settle(claim, rendered.cost, sum(kept is not None for kept in rendered.kept))
         return rendered
 
 
