@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from pipeline.domain.capability import Profile
-from pipeline.domain.digest import Digest, canonical_json, digest_of
 from pipeline.domain.errors import DiskFull, MachineError, NotSent, OutcomeUnknown, ProviderError
-from pipeline.domain.event import AttemptEnded, AttemptSent
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import (
@@ -22,7 +20,6 @@ from pipeline.domain.record import (
     AttemptId,
     Intent,
     IntentSlot,
-    Kept,
     Outcome,
     Rendered,
     RunId,
@@ -36,10 +33,8 @@ from pipeline.ports import Blocking, Clock, Endpoint, Recorder
 from pipeline.provider import salvage
 from pipeline.purchase.culprit import culprit
 from pipeline.purchase.settle import Settler
+from pipeline.purchase.telling import ended_event, rendered, request_digest, room_for, sent_event
 from pipeline.store import Receipts, Spool, SpoolFlight
-
-ROOM_PER_PICTURE = 4 * 1024 * 1024
-"""Bytes of disk reserved for each picture before it is asked for: a 1024 x 1024 PNG in base64 and its copy."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,20 +109,40 @@ class Recorded:
     async def render(self, request: ImageRequest) -> Rendered:
         """One POST: recorded, sent, spooled, settled. Raises what the attempt ended in, after it is written down."""
         intent = self._intent(request)
-        room = ROOM_PER_PICTURE * len(intent.slots)
+        flight = await self._open(intent, again=request.renew)
+        self._tell_sent(intent, request)
+        began = anyio.current_time()
+        head, answer, fetched = await self._fly(request, intent, flight, began)
+        with anyio.CancelScope(shield=True):
+            seconds = anyio.current_time() - began
+            settlement = await self._settle(intent, flight, head=head, answer=answer, fetched=fetched, seconds=seconds)
+        if settlement.outcome is Outcome.UNKNOWN:
+            raise OutcomeUnknown(settlement.message or "200 without a usable picture")
+        if flight.spooled.trouble is not None:
+            # The picture is safe, but the disk is not: nothing new may be sent.
+            raise flight.spooled.trouble
+        return rendered(intent, settlement)
+
+    async def _open(self, intent: Intent, *, again: bool) -> Watched:
+        """Room on disk, then the durable intent. Raises DiskFull, SlotTaken, LedgerFault; then nothing may be sent."""
+        room = room_for(intent)
         flight = Watched(await self.blocking(lambda: self.spool.open(intent.attempt_id, reserve=room)))
+        buys = self.address.unknown_buys
         try:
-            buys, again = self.address.unknown_buys, request.renew
             await self.committer.do(lambda ledger: ledger.open_attempt(intent, max_buys=buys, again=again))
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.blocking(flight.spooled.discard)
             raise
         failpoint("attempt.intent")
-        self._tell_sent(intent, request)
-        began = anyio.current_time()
+        return flight
+
+    async def _fly(
+        self, request: ImageRequest, intent: Intent, flight: Watched, began: float
+    ) -> tuple[Head, Answer, dict[int, bytes]]:
+        """Sends and brings a readable answer; whatever else happens is written down before it is raised."""
         try:
-            head, answer, fetched = await self._ask(request, flight)
+            return await self._ask(request, flight)
         except ProviderError as error:
             with anyio.CancelScope(shield=True):
                 await self._close(intent, flight, error, anyio.current_time() - began)
@@ -140,15 +155,6 @@ class Recorded:
             with anyio.CancelScope(shield=True):
                 await self._abandon(intent, flight, anyio.current_time() - began)
             raise
-        with anyio.CancelScope(shield=True):
-            seconds = anyio.current_time() - began
-            settlement = await self._settle(intent, flight, head=head, answer=answer, fetched=fetched, seconds=seconds)
-        if settlement.outcome is Outcome.UNKNOWN:
-            raise OutcomeUnknown(settlement.message or "200 without a usable picture")
-        if flight.spooled.trouble is not None:
-            # The picture is safe, but the disk is not: nothing new may be sent.
-            raise flight.spooled.trouble
-        return _rendered(intent, settlement)
 
     async def _ask(self, request: ImageRequest, flight: Watched) -> tuple[Head, Answer, dict[int, bytes]]:
         self.leaving()
@@ -265,7 +271,7 @@ class Recorded:
             await self.blocking(lambda: flight.spooled.quarantine(settlement.message))
         else:
             await self.blocking(flight.spooled.discard)
-        self._tell_ended(intent, settlement)
+        self.recorder(ended_event(intent, settlement))
 
     def _intent(self, request: ImageRequest) -> Intent:
         slots = tuple(
@@ -284,7 +290,7 @@ class Recorded:
             slots=slots,
             cost_low=request.expected,
             cost_high=request.worst,
-            request_digest=_request_digest(request),
+            request_digest=request_digest(request),
             key_fingerprint=self.address.key_fingerprint,
             boot_id=self.boot_id,
             opened_at=self.clock.now(),
@@ -295,52 +301,5 @@ class Recorded:
 
     def _tell_sent(self, intent: Intent, request: ImageRequest) -> None:
         keys = {slot.key for slot in intent.slots}
-        repeat = bool(keys & self.asked)
+        self.recorder(sent_event(intent, worst=request.worst, repeat=bool(keys & self.asked)))
         self.asked |= keys
-        self.recorder(
-            AttemptSent(
-                attempt_id=intent.attempt_id,
-                assets=tuple(slot.asset for slot in intent.slots),
-                provider=self.address.name,
-                model=request.model,
-                worst=request.worst,
-                repeat=repeat,
-            )
-        )
-
-    def _tell_ended(self, intent: Intent, settlement: Settlement) -> None:
-        self.recorder(
-            AttemptEnded(
-                attempt_id=intent.attempt_id,
-                assets=tuple(slot.asset for slot in intent.slots),
-                provider=self.address.name,
-                outcome=settlement.outcome,
-                http_status=settlement.http_status,
-                code=settlement.error_code,
-                message=settlement.message,
-                request_id=settlement.request_id,
-                images=len(settlement.kept),
-                usd=settlement.cost,
-                seconds=settlement.seconds,
-                culprit=settlement.culprit,
-            )
-        )
-
-
-def _request_digest(request: ImageRequest) -> Digest:
-    """The digest of what was asked, without the key: the parts of every slot and what was sent of each input."""
-    asked = {
-        "count": request.count,
-        "model": request.model,
-        "parts": [ready.parts.as_json() for ready in request.steps],
-        "sent": [[item.digest, item.size, item.media_type] for item in request.inputs],
-    }
-    return digest_of(canonical_json(asked))
-
-
-def _rendered(intent: Intent, settlement: Settlement) -> Rendered:
-    kept: list[Kept | None] = [None] * len(intent.slots)
-    for picture in settlement.kept:
-        if picture.slot is not None:
-            kept[picture.slot] = picture
-    return Rendered(attempt_id=intent.attempt_id, kept=tuple(kept), cost=settlement.cost)
