@@ -8,6 +8,8 @@ from pipeline.gateway.answers import json_response
 from pipeline.gateway.errors import ApiError, Trouble
 from pipeline.gateway.gateway import gateway_of
 from pipeline.gateway.models import LISTED, describe
+from pipeline.gateway.openapi import document
+from pipeline.gateway.playground import playground
 
 _EXPIRED = (
     '<?xml version="1.0" encoding="utf-8"?><Error><Code>AuthenticationFailed</Code>'
@@ -62,7 +64,14 @@ async def reset(request: Request) -> Response:
     return json_response({"reset": True})
 
 
+async def openapi(request: Request) -> Response:
+    """``GET /openapi.json``."""
+    return json_response(document(gateway_of(request).profile))
+
+
 ROUTES = [
+    Route("/", playground, methods=["GET"]),
+    Route("/openapi.json", openapi, methods=["GET"]),
     Route("/models", models, methods=["GET"]),
     Route("/models/{name:path}", model, methods=["GET"]),
     Route("/_gateway/results/{name}", result, methods=["GET"]),

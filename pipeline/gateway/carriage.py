@@ -51,22 +51,12 @@ class Carried(Response):
                 await _reset(scope, receive)
             case "stall":
                 await _gone(receive)
-            case "stall_body":
-                await self._begin(send)
-                await self._piece(send, body[: len(body) // 2], more=True)
-                await _gone(receive)
-            case "cut":
-                await self._begin(send)
-                await self._cut(scope, receive, send, body[: len(body) // 2])
-            case "reset":
-                await self._begin(send)
-                await self._piece(send, body[: len(body) // 2], more=True)
-                await anyio.sleep(min(self._gap, 0.02))  # lets the half reach the other side first
-                await _reset(scope, receive)
             case "drip":
                 await self._drip(send, body)
             case "pad":
                 await self._pad(send, body)
+            case "cut" | "reset" | "stall_body":
+                await self._half(scope, receive, send, body[: len(body) // 2])
 
     async def _begin(self, send: Send, *, length: bool = True) -> None:
         headers = self.raw_headers if length else [pair for pair in self.raw_headers if pair[0] != b"content-length"]
@@ -76,13 +66,18 @@ class Carried(Response):
     async def _piece(send: Send, data: bytes, *, more: bool) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def _cut(self, scope: Scope, receive: Receive, send: Send, half: bytes) -> None:
+    async def _half(self, scope: Scope, receive: Receive, send: Send, half: bytes) -> None:
         connection: Connection | None = scope.get(CONNECTION)
-        if connection is None:
+        await self._begin(send)
+        if self._carriage == "cut" and connection is None:
             await self._piece(send, half, more=False)
             return
         await self._piece(send, half, more=True)
-        connection.close()
+        if self._carriage == "reset":
+            await anyio.sleep(min(self._gap, 0.02))  # lets the half reach the other side first
+            await _reset(scope, receive)
+        elif self._carriage == "cut" and connection is not None:
+            connection.close()
         await _gone(receive)
 
     async def _drip(self, send: Send, body: bytes) -> None:

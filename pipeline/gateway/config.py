@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from pipeline.domain.errors import UserError
 from pipeline.gateway.faults import Fault
+from pipeline.manifest.units import duration
 
 ProfileName: TypeAlias = Literal["openai", "clauddy", "dieyuyun", "newapi", "lenient"]
 """The dialects the gateway can speak."""
@@ -18,8 +19,6 @@ ChatShape: TypeAlias = Literal["a", "b", "c", "d", "e"]
 GENUINE = {"low": 10.0, "medium": 48.0, "high": 126.0, "xhigh": 160.0, "max": 200.0}
 """Seconds a 1024x1024 picture of gpt-image-2 takes, by quality (users' reports, 2026)."""
 
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m)?")
-_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0}
 _BODY_LIMIT = 256 * 2**20
 
 
@@ -35,12 +34,11 @@ class Latency:
         return self.by_quality.get(quality, self.seconds)
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of ``250ms``, ``0.2s``, ``2m`` or a bare number. Raises UserError."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise UserError(f"{text!r} is not a duration (write 0.2s, 250ms or 2m)")
-    return float(match["number"]) * _UNITS[match["unit"]]
+def _seconds(text: str) -> float:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise UserError(f"latency {text!r}: this is no time ({error})") from error
 
 
 def parse_latency(text: str) -> Latency:
@@ -58,9 +56,9 @@ def parse_latency(text: str) -> Latency:
             by_quality={name: seconds / float(factor) for name, seconds in GENUINE.items()},
         )
     if "=" not in text:
-        return Latency(seconds=parse_duration(text))
+        return Latency(seconds=_seconds(text))
     pairs = (part.partition("=") for part in text.split(","))
-    return Latency(by_quality={name.strip(): parse_duration(value) for name, _, value in pairs})
+    return Latency(by_quality={name.strip(): _seconds(value) for name, _, value in pairs})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +75,8 @@ class GatewayConfig:
 
     profile: ProfileName = "openai"
     latency: Latency = field(default_factory=Latency)
-    rpm: int | None = None
-    ipm: int | None = None
+    rpm: float | None = None
+    ipm: float | None = None
     seed: int = 0
     faults: tuple[Fault, ...] = ()
     keys: tuple[str, ...] = ()

@@ -40,7 +40,9 @@ def compose(pictures: Sequence[Image.Image], width: int, height: int, palette: P
     return base
 
 
-def dress(picture: Image.Image, prompt: str, caption: str, palette: Palette, random: Random, steps: int) -> Image.Image:
+def dress(
+    picture: Image.Image, palette: Palette, random: Random, *, prompt: str, caption: str, steps: int
+) -> Image.Image:
     """The picture lightly restyled, with the instruction on a band and one dot for each edit it has seen."""
     tinted = _tinted(picture, palette)
     width, height = tinted.size
@@ -60,23 +62,11 @@ def dress(picture: Image.Image, prompt: str, caption: str, palette: Palette, ran
     pen.rectangle((0, top, width, height), fill=(*palette.accent, *opaque))
     words.set(pen, margin, top + margin * 0.7, (*ink, *opaque))
     small.set(pen, margin, top + margin * 0.85 + words.height, (*mix(ink, palette.accent, 0.25), *opaque))
-    _dots(pen, width - margin, top, size, steps, (*ink, *opaque), (*palette.paper, *opaque))
-    return tinted
-
-
-def _dots(
-    pen: ImageDraw.ImageDraw,
-    right: float,
-    y: float,
-    size: int,
-    steps: int,
-    ink: tuple[int, ...],
-    paper: tuple[int, ...],
-) -> None:
-    radius = size * 0.28
     for step in range(min(steps, 12)):
-        x = right - step * size * 0.9
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=paper, outline=ink, width=max(1, size // 12))
+        x, radius = width - margin - step * size * 0.9, size * 0.28
+        dot = (x - radius, top - radius, x + radius, top + radius)
+        pen.ellipse(dot, fill=(*palette.paper, *opaque), outline=(*ink, *opaque), width=max(1, size // 12))
+    return tinted
 
 
 def _tinted(picture: Image.Image, palette: Palette) -> Image.Image:
@@ -134,7 +124,7 @@ def fill_mask(base: Image.Image, alpha: Image.Image, scene: Image.Image, prompt:
     patch.paste(ImageOps.fit(scene, (box[2] - box[0], box[3] - box[1]), Image.Resampling.BILINEAR), box[:2])
     _write_inside(patch, box, prompt, palette)
     same = _same(base.convert("RGB"), patch)
-    patch.paste(ImageChops.invert(patch), mask=same)
+    patch.paste(patch.point([value - 24 if value > 127 else value + 24 for value in range(256)] * 3), mask=same)
     drawn = patch.convert(base.mode)
     base.paste(drawn, mask=area)
     return base
@@ -148,13 +138,15 @@ def _same(first: Image.Image, second: Image.Image) -> Image.Image:
 
 
 def _write_inside(patch: Image.Image, box: tuple[int, int, int, int], prompt: str, palette: Palette) -> None:
-    """The instruction in the lower part of the changed area, where it is large enough to be read."""
-    left, _, right, bottom = box
+    """The instruction on a label in the middle of the changed area, where it is large enough to be read."""
+    left, top, right, bottom = box
     size = max(10, min(64, min(patch.size) // 30))
-    if right - left < size * 8 or bottom - box[1] < size * 4:
+    words = wrap(prompt, size, (right - left) * 0.7 - 2 * size, 2)
+    wide = max((words.font.getlength(line) for line in words.lines), default=0)
+    if right - left < size * 8 or bottom - top < size * 6 or not wide:
         return
-    words = wrap(prompt, size, right - left - 2 * size, 2)
+    x, y = (left + right - wide) / 2, (top + bottom - words.height) / 2 + (bottom - top) * 0.18
     pen = ImageDraw.Draw(patch)
-    top = bottom - words.height - size
-    pen.rectangle((left, top, right, bottom), fill=palette.paper)
-    words.set(pen, left + size, top + size * 0.4, palette.dark)
+    label = (x - size * 0.7, y - size * 0.4, x + wide + size * 0.7, y + words.height + size * 0.3)
+    pen.rounded_rectangle(label, radius=size * 0.5, fill=palette.paper)
+    words.set(pen, x, y, palette.dark)

@@ -13,12 +13,12 @@ Emblem = Callable[[ImageDraw.ImageDraw, Palette, float, float, float], None]
 """Draws around x, y within a radius."""
 
 
-def _polygon(x: float, y: float, radius: float, corners: int, inner: float, turn: float) -> list[tuple[float, float]]:
+def _polygon(x: float, y: float, radius: float, corners: int, inner: float) -> list[tuple[float, float]]:
     """A star of *corners* points, or a regular polygon when *inner* is 1."""
     points = []
     for corner in range(corners * 2):
         reach = radius if corner % 2 == 0 else radius * inner
-        angle = turn + math.pi * corner / corners - math.pi / 2
+        angle = math.pi * corner / corners - math.pi / 2
         points.append((x + reach * math.cos(angle), y + reach * math.sin(angle)))
     return points
 
@@ -33,7 +33,7 @@ def _star(draw: ImageDraw.ImageDraw, palette: Palette, x: float, y: float, radiu
         (0.88, palette.accent),
         (0.55, mix(palette.accent, palette.paper, 0.55)),
     ):
-        draw.polygon(_polygon(x, y, radius * share, 5, 0.5, 0), fill=(*colour, 255))
+        draw.polygon(_polygon(x, y, radius * share, 5, 0.5), fill=(*colour, 255))
 
 
 def _shield(draw: ImageDraw.ImageDraw, palette: Palette, x: float, y: float, radius: float) -> None:
@@ -47,7 +47,7 @@ def _shield(draw: ImageDraw.ImageDraw, palette: Palette, x: float, y: float, rad
             angle = math.pi / 2 * (1 + step / 8)
             outline.append((x + 0.8 * r * math.cos(angle), y + r * math.sin(angle)))
         draw.polygon(outline, fill=(*colour, 255))
-    draw.polygon(_polygon(x, y - radius * 0.05, radius * 0.38, 4, 0.42, 0), fill=(*palette.accent, 255))
+    draw.polygon(_polygon(x, y - radius * 0.05, radius * 0.38, 4, 0.42), fill=(*palette.accent, 255))
 
 
 def _gem(draw: ImageDraw.ImageDraw, palette: Palette, x: float, y: float, radius: float) -> None:
@@ -107,7 +107,7 @@ def _sword(draw: ImageDraw.ImageDraw, palette: Palette, x: float, y: float, radi
 
 
 def _badge(draw: ImageDraw.ImageDraw, palette: Palette, x: float, y: float, radius: float) -> None:
-    draw.polygon(_polygon(x, y, radius, 18, 0.9, 0), fill=(*palette.dark, 255))
+    draw.polygon(_polygon(x, y, radius, 18, 0.9), fill=(*palette.dark, 255))
     for share, colour in ((0.8, palette.paper), (0.74, palette.middle)):
         _disc(draw, x, y, radius * share, colour)
     r = radius * 0.62

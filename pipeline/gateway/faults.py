@@ -1,26 +1,8 @@
-"""Faults on purpose: when one strikes. (What each does: `misfortune`.)
+"""Faults on purpose: when one strikes. (What each does: `fault_table`.)
 
-A faults file is YAML::
-
-    faults:
-      - fault: rate_limit        # a name of the list in docs/gateway.md, or a status such as 502
-        rate: 0.1                # for one request in ten
-      - fault: drop
-        nth: [3, 7]              # for the third and the seventh request that is let in
-      - fault: moderation
-        prompt: forbidden        # for every request whose prompt contains this (case does not matter)
-      - fault: bad_gateway
-        once: true               # for the first try of every picture; a repeat goes through
-      - fault: stall
-        asset: "hero/*/red/*"    # for requests that say they are for this asset (header x-pipeline-asset)
-        times: 2                 # at most twice in all
-        after: 0.5s              # the fault comes after that long instead of the usual latency
-        billed: false            # whether the pictures count as billed, where the usual answer is not wanted
-        retry_after: 7s          # for faults that send it
-
-All conditions of an entry must hold; an entry without any strikes every request. The first entry that strikes
-counts. ``rate`` is drawn from the seed, the order itself and how often it was asked before, so the same seed
-gives the same night however the requests interleave; ``nth`` and ``times`` count arrivals.
+Entries come from a file (`fault_file`) or are made here. All conditions of an entry must hold; the first entry
+that strikes counts. ``rate`` is drawn from the seed, the order itself and how often it was asked before, so the
+same seed gives the same night however the requests interleave; ``nth``, ``every`` and ``times`` count arrivals.
 
 A request can also name its fault: ``[[fault:drop]]`` anywhere in the prompt, or header ``x-pipeline-fault``.
 ``[[fault:drop once]]`` strikes only the first time.
@@ -34,7 +16,8 @@ from fnmatch import fnmatchcase
 from random import Random
 
 from pipeline.domain.digest import digest_of
-from pipeline.gateway.misfortune import Misfortune, misfortune_of
+from pipeline.gateway.fault_table import misfortune_of
+from pipeline.gateway.misfortune import Misfortune
 from pipeline.gateway.order import Order
 
 _MARKER = re.compile(r"\[\[fault:\s*([\w-]+)(\s+once)?\s*\]\]")
@@ -44,7 +27,8 @@ _MARKER = re.compile(r"\[\[fault:\s*([\w-]+)(\s+once)?\s*\]\]")
 class Fault:
     """One entry of a faults file: which fault, and when it strikes.
 
-    rate: share of requests, 0 to 1. nth: numbers of requests, from 1. prompt: part of it. asset: a glob.
+    rate: share of requests, 0 to 1. nth: numbers of requests, from 1. every: each so many-th one. prompt: part of
+    it. asset: a glob.
     once: only the first time an order is asked. times: how often in all. after: seconds before it comes.
     billed: whether its pictures are billed; None: as is usual for this fault. retry_after: seconds.
     """
@@ -52,6 +36,7 @@ class Fault:
     fault: str
     rate: float | None = None
     nth: tuple[int, ...] = ()
+    every: int | None = None
     prompt: str = ""
     asset: str = ""
     once: bool = False
@@ -108,6 +93,7 @@ class FaultBook:
     def _holds(self, number: int, fault: Fault, order: Order, asset: str, tries: int) -> bool:
         return (
             (not fault.nth or self._arrivals in fault.nth)
+            and (fault.every is None or self._arrivals % fault.every == 0)
             and (not fault.prompt or fault.prompt.casefold() in order.prompt.casefold())
             and (not fault.asset or fnmatchcase(asset, fault.asset))
             and (not fault.once or tries == 1)

@@ -40,6 +40,7 @@ _NAMES = (
     "Arial Unicode.ttf",
     "arial.ttf",
 )
+_UNREADABLE = "(no font here can write this; the metadata has it)"
 _READ = 1200
 """Characters of a prompt that are looked at for the picture; more never fit."""
 
@@ -113,6 +114,9 @@ def wrap(text: str, size: int, width: float, most: int) -> Lines:
     file = _best_file(frozenset(plain.replace(" ", "")))
     font = _font(file, size)
     words = "".join(character for character in plain if character == " " or _can_write(file, character)).split()
+    if not words and plain:
+        file, words = None, _UNREADABLE.split()
+        font = _font(file, size)
     lines: list[str] = []
     line = ""
     for word in _pieces(words, font, width):

@@ -11,29 +11,34 @@ from pipeline.gateway.errors import ApiError, Trouble
 class Bucket:
     """A limit of so many a minute. left: what may be taken at second *at* of the clock that is passed in."""
 
-    limit: int
+    limit: float
     left: float
     at: float
 
+    @property
+    def most(self) -> float:
+        """What a full bucket holds: a minute's worth, at least one."""
+        return max(1.0, self.limit)
+
     def refill(self, now: float) -> None:
         """Lets time pass until *now*."""
-        self.left = min(float(self.limit), self.left + (now - self.at) * self.limit / 60)
+        self.left = min(self.most, self.left + (now - self.at) * self.limit / 60)
         self.at = now
 
     def wait(self, count: int) -> float:
         """Seconds until *count* can be taken; more than the limit is let through when the bucket is full."""
-        lacking = min(count, self.limit) - self.left
+        lacking = min(count, self.most) - self.left
         return max(0.0, lacking * 60 / self.limit)
 
     def full_in(self) -> float:
         """Seconds until the bucket is full again."""
-        return (self.limit - self.left) * 60 / self.limit
+        return (self.most - self.left) * 60 / self.limit
 
 
 class Limits:
     """The buckets of all keys."""
 
-    def __init__(self, rpm: int | None, ipm: int | None) -> None:
+    def __init__(self, rpm: float | None, ipm: float | None) -> None:
         self._limits = {kind: limit for kind, limit in (("requests", rpm), ("input-images", ipm)) if limit}
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
@@ -48,7 +53,7 @@ class Limits:
         for kind, bucket in buckets.items():
             wait = bucket.wait(counts[kind])
             if wait > 1e-9:
-                raise _throttled(kind, bucket, model, counts[kind], wait, self._headers(buckets))
+                raise _throttled(kind, bucket, model, (counts[kind], wait), self._headers(buckets))
         for kind, bucket in buckets.items():
             bucket.left -= counts[kind]
         headers.update(self._headers(buckets))
@@ -56,7 +61,7 @@ class Limits:
 
     def _bucket(self, key: str, kind: str, now: float) -> Bucket:
         limit = self._limits[kind]
-        bucket = self._buckets.setdefault((key, kind), Bucket(limit=limit, left=float(limit), at=now))
+        bucket = self._buckets.setdefault((key, kind), Bucket(limit=limit, left=max(1.0, limit), at=now))
         bucket.refill(now)
         return bucket
 
@@ -64,7 +69,7 @@ class Limits:
     def _headers(buckets: Mapping[str, Bucket]) -> dict[str, str]:
         headers = {}
         for kind, bucket in buckets.items():
-            headers[f"x-ratelimit-limit-{kind}"] = str(bucket.limit)
+            headers[f"x-ratelimit-limit-{kind}"] = f"{bucket.limit:g}"
             headers[f"x-ratelimit-remaining-{kind}"] = str(max(0, math.floor(bucket.left + 1e-9)))
             headers[f"x-ratelimit-reset-{kind}"] = spell(bucket.full_in())
         return headers
@@ -85,16 +90,17 @@ def retry_headers(seconds: float) -> dict[str, str]:
     return {"retry-after": str(math.ceil(seconds)), "retry-after-ms": str(math.ceil(seconds * 1000))}
 
 
-def _throttled(kind: str, bucket: Bucket, model: str, count: int, wait: float, headers: Mapping[str, str]) -> ApiError:
+def _throttled(kind: str, bucket: Bucket, model: str, asked: tuple[int, float], headers: Mapping[str, str]) -> ApiError:
+    count, wait = asked
     spoken = "requests per min (RPM)" if kind == "requests" else "input-images per min"
-    used = min(bucket.limit, bucket.limit - math.floor(bucket.left + 1e-9))
+    used = max(0, math.ceil(bucket.limit) - math.floor(bucket.left + 1e-9))
     return ApiError(
         Trouble(
             status=429,
             type=kind,
             code="rate_limit_exceeded",
             message=(
-                f"Rate limit reached for {model} on {spoken}: Limit {bucket.limit}, Used {used}, "
+                f"Rate limit reached for {model} on {spoken}: Limit {bucket.limit:g}, Used {used}, "
                 f"Requested {count}. Please try again in {spell(wait)}."
             ),
             headers={**headers, **retry_headers(wait)},

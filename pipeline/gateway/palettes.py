@@ -1,6 +1,8 @@
 """Colours that go well together."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 Colour = tuple[int, int, int]
 
@@ -45,6 +47,39 @@ NIGHTS: tuple[Palette, ...] = (
     _palette("231942", "8f5f9e", "ffc9b9", "4a2f73", "120c26"),
     _palette("0f2e2e", "2f7f73", "fbe8a6", "1c5450", "071a1b"),
 )
+
+
+NAMED: Mapping[str, Colour] = {
+    "red": (214, 64, 69),
+    "crimson": (176, 32, 52),
+    "orange": (240, 137, 62),
+    "yellow": (246, 200, 74),
+    "gold": (224, 172, 60),
+    "golden": (224, 172, 60),
+    "green": (76, 153, 97),
+    "emerald": (24, 138, 104),
+    "teal": (32, 134, 134),
+    "turquoise": (64, 190, 186),
+    "blue": (58, 110, 190),
+    "navy": (34, 52, 102),
+    "purple": (122, 84, 170),
+    "violet": (140, 96, 190),
+    "pink": (240, 138, 168),
+    "brown": (134, 94, 66),
+    "beige": (222, 204, 176),
+    "silver": (186, 194, 204),
+    "grey": (140, 146, 154),
+    "gray": (140, 146, 154),
+    "black": (52, 54, 62),
+    "white": (236, 238, 240),
+}
+_NAMED = re.compile(rf"\b({'|'.join(NAMED)})\b", re.IGNORECASE)
+
+
+def coloured(palette: Palette, prompt: str) -> Palette:
+    """The palette with the first colour the prompt names as its accent."""
+    named = _NAMED.search(prompt)
+    return replace(palette, accent=NAMED[named[1].lower()]) if named else palette
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:

@@ -125,7 +125,8 @@ def _whole(name: str, raw: Json, rule: Whole, form: bool, most: int) -> int:
         raise bad(f"Invalid type for '{name}': expected an integer.", param=name, code="invalid_type")
     if value < rule.least:
         raise bad(
-            f"Invalid '{name}': integer below minimum value. Expected a value >= {rule.least}, but got {value} instead.",
+            f"Invalid '{name}': integer below minimum value. "
+            f"Expected a value >= {rule.least}, but got {value} instead.",
             param=name,
             code="integer_below_min_value",
         )

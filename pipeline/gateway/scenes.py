@@ -3,56 +3,13 @@
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from random import Random
 
-from PIL import Image, ImageDraw
-
-from pipeline.gateway.palettes import Colour, Palette, mix
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Canvas:
-    """Where a scene is drawn. unit: the shorter edge in pixels."""
-
-    picture: Image.Image
-    draw: ImageDraw.ImageDraw
-    palette: Palette
-    random: Random
-
-    @property
-    def width(self) -> int:
-        """Pixels."""
-        return self.picture.width
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return self.picture.height
-
-    @property
-    def unit(self) -> int:
-        """The shorter edge in pixels."""
-        return min(self.picture.size)
-
-    def disc(self, x: float, y: float, radius: float, colour: Colour) -> None:
-        """A filled circle around x, y."""
-        self.draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
-
-    def sky(self, high: Colour, low: Colour) -> None:
-        """Fills the canvas from *high* at the top to *low* at the bottom."""
-        column = Image.new("RGB", (1, 2))
-        column.putpixel((0, 0), high)
-        column.putpixel((0, 1), low)
-        self.picture.paste(column.resize(self.picture.size, Image.Resampling.BILINEAR, box=(0, 0.5, 1, 1.5)))
-
-
-def new_canvas(width: int, height: int, palette: Palette, random: Random) -> Canvas:
-    """An empty canvas of that many pixels."""
-    picture = Image.new("RGB", (width, height), palette.low)
-    return Canvas(picture=picture, draw=ImageDraw.Draw(picture), palette=palette, random=random)
+from pipeline.gateway.canvas import Canvas, Point
+from pipeline.gateway.palettes import Colour, mix
+from pipeline.gateway.patterns import rays, scales, tiles
+from pipeline.gateway.products import bottle, box, mug, still_life, vase
 
 
 def _ridge(canvas: Canvas, base: float, height: float, colour: Colour) -> None:
@@ -175,108 +132,6 @@ def _windows(canvas: Canvas, x: float, top: float, wide: float, colour: Colour) 
                 canvas.draw.rectangle((left, upper, left + pane, upper + pane), fill=colour)
 
 
-def _tiles(canvas: Canvas) -> None:
-    """A grid of quarter circles, discs and triangles, as on a school poster of the twenties."""
-    palette, random = canvas.palette, canvas.random
-    side = canvas.unit / random.choice((3, 4, 5))
-    colours = [palette.high, palette.low, palette.accent, palette.middle, palette.dark, palette.paper]
-    for row in range(math.ceil(canvas.height / side)):
-        for column in range(math.ceil(canvas.width / side)):
-            x, y = column * side, row * side
-            ground, figure = random.sample(colours, 2)
-            canvas.draw.rectangle((x, y, x + side, y + side), fill=ground)
-            _tile(canvas, x, y, side, figure)
-
-
-def _tile(canvas: Canvas, x: float, y: float, side: float, colour: Colour) -> None:
-    random = canvas.random
-    corner_x, corner_y = x + side * random.choice((0, 1)), y + side * random.choice((0, 1))
-    match random.randrange(5):
-        case 0 | 1:
-            box = (corner_x - side, corner_y - side, corner_x + side, corner_y + side)
-            start = {(0, 0): 0, (1, 0): 90, (1, 1): 180, (0, 1): 270}[
-                (round((corner_x - x) / side), round((corner_y - y) / side))
-            ]
-            canvas.draw.pieslice(box, start, start + 90, fill=colour)
-        case 2:
-            canvas.disc(x + side / 2, y + side / 2, side * random.choice((0.28, 0.42)), colour)
-        case 3:
-            canvas.draw.polygon([(x, y + side), (x + side, y + side), (corner_x, y)], fill=colour)
-        case _:
-            canvas.draw.rectangle((x + side * 0.25, y + side * 0.25, x + side * 0.75, y + side * 0.75), fill=colour)
-
-
-def _still_life(canvas: Canvas) -> None:
-    """Something on a plinth in studio light: what most product prompts are about."""
-    palette, random = canvas.palette, canvas.random
-    canvas.sky(mix(palette.high, palette.low, 0.4), palette.low)
-    floor = canvas.height * 0.68
-    canvas.disc(canvas.width / 2, canvas.height * 0.4, canvas.unit * 0.36, mix(palette.high, palette.paper, 0.35))
-    canvas.draw.rectangle((0, floor, canvas.width, canvas.height), fill=mix(palette.middle, palette.low, 0.35))
-    x, half = canvas.width / 2, canvas.unit * 0.26
-    top = floor - canvas.unit * 0.02
-    canvas.draw.ellipse(
-        (x - half * 1.15, top + half * 0.32, x + half * 1.6, top + half * 0.85),
-        fill=mix(palette.middle, palette.dark, 0.4),
-    )
-    canvas.draw.rectangle((x - half, top, x + half, top + half * 0.42), fill=mix(palette.paper, palette.middle, 0.25))
-    canvas.draw.ellipse(
-        (x - half, top + half * 0.2, x + half, top + half * 0.64), fill=mix(palette.paper, palette.middle, 0.25)
-    )
-    canvas.draw.ellipse((x - half, top - half * 0.22, x + half, top + half * 0.22), fill=palette.paper)
-    random.choice((_bottle, _vase, _box))(canvas, x, top + half * 0.04, canvas.unit * 0.42)
-
-
-def _bottle(canvas: Canvas, x: float, y: float, tall: float) -> None:
-    palette, wide = canvas.palette, tall * 0.2
-    draw = canvas.draw
-    draw.rounded_rectangle(
-        (x - wide * 0.42, y - tall, x + wide * 0.42, y - tall * 0.6), radius=wide * 0.2, fill=palette.dark
-    )
-    draw.rounded_rectangle((x - wide, y - tall * 0.74, x + wide, y), radius=wide * 0.5, fill=palette.accent)
-    draw.rectangle((x - wide, y - tall * 0.45, x + wide, y - tall * 0.17), fill=palette.paper)
-    draw.ellipse((x - wide * 0.35, y - tall * 0.38, x + wide * 0.35, y - tall * 0.24), fill=palette.middle)
-    draw.rounded_rectangle(
-        (x - wide * 0.78, y - tall * 0.68, x - wide * 0.6, y - tall * 0.5),
-        radius=wide * 0.1,
-        fill=mix(palette.accent, palette.paper, 0.6),
-    )
-
-
-def _vase(canvas: Canvas, x: float, y: float, tall: float) -> None:
-    palette, wide = canvas.palette, tall * 0.27
-    for lean in (-0.5, -0.1, 0.35):
-        tip = (x + wide * lean * 1.9, y - tall * (1.02 - abs(lean) * 0.2))
-        canvas.draw.line([(x, y - tall * 0.5), tip], fill=palette.dark, width=max(1, round(tall * 0.016)))
-        canvas.disc(*tip, tall * 0.075, palette.accent)
-        canvas.disc(*tip, tall * 0.03, palette.paper)
-    canvas.disc(x, y - wide, wide, palette.middle)
-    canvas.draw.rectangle((x - wide * 0.4, y - tall * 0.62, x + wide * 0.4, y - wide), fill=palette.middle)
-    canvas.draw.ellipse(
-        (x - wide * 0.55, y - tall * 0.66, x + wide * 0.55, y - tall * 0.59),
-        fill=mix(palette.middle, palette.dark, 0.5),
-    )
-
-
-def _box(canvas: Canvas, x: float, y: float, tall: float) -> None:
-    palette, wide, high = canvas.palette, tall * 0.36, tall * 0.62
-    lift = wide * 0.38
-    canvas.draw.polygon([(x - wide, y - lift), (x, y), (x, y - high), (x - wide, y - high - lift)], fill=palette.accent)
-    canvas.draw.polygon(
-        [(x + wide, y - lift), (x, y), (x, y - high), (x + wide, y - high - lift)],
-        fill=mix(palette.accent, palette.dark, 0.35),
-    )
-    canvas.draw.polygon(
-        [(x, y - high), (x - wide, y - high - lift), (x, y - high - 2 * lift), (x + wide, y - high - lift)],
-        fill=mix(palette.accent, palette.paper, 0.45),
-    )
-    canvas.draw.polygon(
-        [(x - wide * 0.62, y - lift * 0.62), (x - wide * 0.38, y - lift * 0.38), (x - wide * 0.38, y - high - lift * 0.38),
-         (x - wide * 0.62, y - high - lift * 0.62)],
-        fill=palette.paper,
-    )  # fmt: skip
-
-
 def _leaves(canvas: Canvas) -> None:
     palette, random = canvas.palette, canvas.random
     canvas.sky(palette.low, mix(palette.high, palette.low, 0.3))
@@ -347,45 +202,6 @@ def _planets(canvas: Canvas) -> None:
     canvas.disc(canvas.width * random.uniform(0.08, 0.2), canvas.height * 0.2, canvas.unit * 0.07, palette.high)
 
 
-def _rays(canvas: Canvas) -> None:
-    palette, random = canvas.palette, canvas.random
-    centre = (canvas.width / 2, canvas.height * random.uniform(0.4, 0.62))
-    reach = math.hypot(canvas.width, canvas.height)
-    beams = random.choice((12, 16, 20))
-    turn = random.uniform(0, math.tau)
-    canvas.draw.rectangle((0, 0, canvas.width, canvas.height), fill=palette.low)
-    for beam in range(beams):
-        start, end = turn + math.tau * beam / beams, turn + math.tau * (beam + 0.5) / beams
-        canvas.draw.polygon(
-            [centre, (centre[0] + reach * math.cos(start), centre[1] + reach * math.sin(start)),
-             (centre[0] + reach * math.cos(end), centre[1] + reach * math.sin(end))],
-            fill=palette.high,
-        )  # fmt: skip
-    for share, colour in ((0.3, palette.paper), (0.26, palette.accent), (0.17, palette.dark), (0.1, palette.middle)):
-        canvas.disc(*centre, canvas.unit * share, colour)
-
-
-def _scales(canvas: Canvas) -> None:
-    """Overlapping rings, the wave pattern of Japanese cloth."""
-    palette, random = canvas.palette, canvas.random
-    canvas.draw.rectangle((0, 0, canvas.width, canvas.height), fill=palette.middle)
-    radius = canvas.unit / random.choice((5, 6, 7))
-    rings = (
-        (1.0, palette.paper),
-        (0.9, palette.middle),
-        (0.72, palette.low),
-        (0.6, palette.dark),
-        (0.38, palette.accent),
-    )
-    rows = math.ceil(canvas.height / (radius * 0.5)) + 2
-    for row in range(rows):
-        y = row * radius * 0.5
-        shift = radius if row % 2 else 0.0
-        for column in range(math.ceil(canvas.width / (radius * 2)) + 2):
-            for share, colour in rings:
-                canvas.disc(column * radius * 2 - radius + shift, y + radius, radius * share, colour)
-
-
 def _moon(canvas: Canvas) -> None:
     palette, random = canvas.palette, canvas.random
     canvas.sky(palette.high, palette.low)
@@ -411,20 +227,24 @@ def _moon(canvas: Canvas) -> None:
 
 Scene = Callable[[Canvas], None]
 
-SCENES: tuple[Scene, ...] = (_hills, _mountains, _sea, _city, _tiles, _leaves, _planets, _rays, _scales, _still_life)
+SCENES: tuple[Scene, ...] = (_hills, _mountains, _sea, _city, tiles, _leaves, _planets, rays, scales, still_life)
 _NIGHT = re.compile(r"\b(night|moon|midnight|evening|dark|stars?)\b", re.IGNORECASE)
 _WORDS: tuple[tuple[re.Pattern[str], Scene], ...] = tuple(
     (re.compile(rf"\b({words})\b", re.IGNORECASE), scene)
     for words, scene in (
-        ("packshot|product|bottle|studio|vase|candle|mug|cup|sneaker|shoe|perfume|box|lamp|chair", _still_life),
+        ("mug|cup|coffee|tea", partial(still_life, thing=mug)),
+        ("bottle|perfume|wine|candle", partial(still_life, thing=bottle)),
+        ("vase|bouquet|tulips?", partial(still_life, thing=vase)),
+        ("box|package|packaging|gift", partial(still_life, thing=box)),
+        ("packshot|product|studio|sneakers?|shoes?|lamp|chair|watch|bag", still_life),
         ("space|planet|galaxy|rocket|astronaut|orbit", _planets),
         ("moon|night|midnight|starry", _moon),
         ("mountain|mountains|alps|peak|snow", _mountains),
         ("sea|ocean|beach|island|lake|harbou?r|boat|ship|coast", _sea),
         ("city|street|skyline|building|town|tower|office", _city),
         ("forest|leaf|leaves|plant|garden|flower|botanical|jungle|tree", _leaves),
-        ("pattern|fabric|textile|wallpaper|kimono", _scales),
-        ("abstract|geometric|bauhaus|poster|mosaic", _tiles),
+        ("pattern|fabric|textile|wallpaper|kimono", scales),
+        ("abstract|geometric|bauhaus|poster|mosaic", tiles),
         ("field|hill|hills|meadow|sunset|sunrise|landscape|farm", _hills),
     )
 )

@@ -63,6 +63,15 @@ class _Protocol(H11Protocol):
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: who starts it decides when it stops."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = anyio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Says when it listens."""
+        await super().startup(sockets)
+        self.ready.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leaves signals alone."""
@@ -97,8 +106,7 @@ async def serving(config: GatewayConfig, *, host: str = "127.0.0.1", port: int =
     server = _make_server(make_app(config))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_run, server, listener)
-        while not server.started:
-            await anyio.sleep(0.005)
+        await server.ready.wait()
         try:
             yield base_url_of(listener)
         finally:

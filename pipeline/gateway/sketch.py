@@ -13,12 +13,13 @@ from random import Random
 from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
 
 from pipeline.domain.digest import digest_of
+from pipeline.gateway.canvas import new_canvas
 from pipeline.gateway.editing import compose, cut_out, dress, fill_mask, fitted
 from pipeline.gateway.emblems import draw_emblem
 from pipeline.gateway.lettering import wrap
 from pipeline.gateway.order import Order
-from pipeline.gateway.palettes import NIGHTS, PALETTES, Palette, mix
-from pipeline.gateway.scenes import is_night, new_canvas, scene_of
+from pipeline.gateway.palettes import NIGHTS, PALETTES, Palette, coloured, mix
+from pipeline.gateway.scenes import is_night, scene_of
 
 SMALLEST_LETTERED = 96
 """Below this many pixels of the shorter edge nothing can be read; the text is in the metadata alone."""
@@ -58,7 +59,7 @@ def _luck(order: Order, number: int, seed: int) -> Random:
 @functools.lru_cache(maxsize=4096)
 def _palette(prompt: str, seed: int) -> Palette:
     choice = Random(digest_of(f"{seed}:{prompt}".encode()))  # noqa: S311 - a drawing
-    return choice.choice(NIGHTS if is_night(prompt) else PALETTES)
+    return coloured(choice.choice(NIGHTS if is_night(prompt) else PALETTES), prompt)
 
 
 def _picture(order: Order, number: int, seed: int) -> Image.Image:
@@ -73,8 +74,15 @@ def _picture(order: Order, number: int, seed: int) -> Image.Image:
         picture = compose(pictures, order.width, order.height, palette)
         if order.background == "transparent":
             picture = cut_out(picture)
-        steps = order.inputs[0].edits + 1
-        return _marked(dress(picture, order.prompt, _caption(order, number), palette, random, steps), palette)
+        dressed = dress(
+            picture,
+            palette,
+            random,
+            prompt=order.prompt,
+            caption=_caption(order, number),
+            steps=order.inputs[0].edits + 1,
+        )
+        return _marked(dressed, palette)
     if order.background == "transparent":
         return _emblem(order, number, palette, random)
     return _poster(order, number, palette, random)

@@ -77,11 +77,17 @@ async def image_events(gateway: Gateway, accepted: Accepted) -> AsyncIterator[by
             yield event({**_said(gateway, order, "partial_image", partial), "partial_image_index": index})
     async for ping in _silence(gateway, gap):
         yield ping
-    if strike is not None and strike.misfortune.stream == "error":
-        yield error_event(strike.misfortune.trouble.message if strike.misfortune.trouble else "server error")
-        return
-    if strike is not None and strike.misfortune.stream == "cut":
-        return
+    match strike.misfortune.stream if strike is not None else "":
+        case "error":
+            yield error_event(strike.misfortune.trouble.message if strike and strike.misfortune.trouble else "error")
+        case "cut":
+            return
+        case _:
+            async for last in _ending(gateway, accepted):
+                yield last
+
+
+async def _ending(gateway: Gateway, accepted: Accepted) -> AsyncIterator[bytes]:
     async for completed in _completed(gateway, accepted):
         yield completed
     if gateway.profile.done:

@@ -1,0 +1,275 @@
+"""The OpenAPI 3.1 document of what the gateway speaks, as strict or as generous as the profile is."""
+
+from collections.abc import Mapping
+
+from pipeline.domain.digest import Json
+from pipeline.gateway.parameters import EDITS, GENERATIONS, Choice, Rule, Whole
+from pipeline.gateway.profiles import Profile
+from pipeline.gateway.sizes import STANDARD
+
+Schema = dict[str, Json]
+
+_VERSION = "1"
+_LARGE = ("2048x2048", "2048x1152", "1152x2048")
+_MODELS = ("gpt-image-2", "gpt-image-2.5-sunburst", "gpt-image-2.6-flare")
+
+
+def document(profile: Profile) -> Schema:
+    """The whole document for one profile."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "pipeline gateway",
+            "version": _VERSION,
+            "description": f"An OpenAI-compatible image endpoint that draws sketches. Profile: {profile.name}.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{}, {"key": []}],
+        "paths": _paths(profile),
+        "components": {
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(profile),
+        },
+    }
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(schema: Schema, description: str) -> Schema:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _paths(profile: Profile) -> Schema:
+    paths: Schema = {
+        "/v1/images/generations": {
+            "post": _drawing("generate", "Draws pictures from a prompt.", _body("GenerationRequest"))
+        },
+        "/v1/chat/completions": {
+            "post": _operation(
+                "chat",
+                "Answers a conversation, with a picture where the model draws.",
+                {"200": _json_or_stream("ChatCompletion")},
+                _body("ChatRequest"),
+            )
+        },
+        "/v1/models": {"get": _operation("listModels", "Lists models.", {"200": _json(_ref("ModelList"), "Models.")})},
+        "/v1/models/{id}": {
+            "get": {
+                **_operation("getModel", "One model.", {"200": _json(_ref("Model"), "The model.")}),
+                "parameters": [_in_path("id")],
+            }
+        },
+        "/_gateway/stats": {
+            "get": _operation("stats", "What was asked and billed so far.", {"200": _json(_ref("Stats"), "Counts.")})
+        },
+        "/_gateway/reset": {
+            "post": _operation("reset", "Forgets what was counted.", {"200": _json({"type": "object"}, "Done.")})
+        },
+    }
+    if profile.edits:
+        form = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": _ref("EditForm")}, **_content("EditRequest")},
+        }
+        paths["/v1/images/edits"] = {"post": _drawing("edit", "Draws pictures from pictures.", form)}
+    return paths
+
+
+def _operation(name: str, summary: str, answers: Schema, body: Schema | None = None) -> Schema:
+    operation: Schema = {
+        "operationId": name,
+        "summary": summary,
+        "responses": {**answers, "default": _json(_ref("Error"), "An error, in the maker's shape.")},
+    }
+    if body is not None:
+        operation["requestBody"] = body
+    return operation
+
+
+def _drawing(name: str, summary: str, body: Schema) -> Schema:
+    return _operation(name, summary, {"200": _json_or_stream("ImagesResponse")}, body)
+
+
+def _json_or_stream(name: str) -> Schema:
+    return {
+        "description": "JSON, or server-sent events where the request says stream.",
+        "content": {**_content(name), "text/event-stream": {"schema": {"type": "string"}}},
+    }
+
+
+def _content(name: str) -> Schema:
+    return {"application/json": {"schema": _ref(name)}}
+
+
+def _body(name: str) -> Schema:
+    return {"required": True, "content": _content(name)}
+
+
+def _in_path(name: str) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _schemas(profile: Profile) -> Schema:
+    return {
+        "GenerationRequest": _request(profile, GENERATIONS, ["prompt"], {}),
+        "EditRequest": _request(
+            profile,
+            EDITS,
+            ["prompt", "images"],
+            {
+                "images": {"type": "array", "minItems": 1, "maxItems": 16, "items": _ref("ImageRef")},
+                "mask": _ref("ImageRef"),
+            },
+        ),
+        "EditForm": _request(
+            profile,
+            {name: rule for name, rule in EDITS.items() if name != "svg"},
+            ["prompt", "image"],
+            {"image": {"type": "string", "format": "binary"}, "mask": {"type": "string", "format": "binary"}},
+        ),
+        "ImageRef": {
+            "type": "object",
+            "required": ["image_url"],
+            "additionalProperties": False,
+            "properties": {"image_url": {"type": "string", "pattern": "^data:image/(png|jpeg|webp);base64,"}},
+        },
+        "ImagesResponse": _IMAGES_RESPONSE,
+        "ChatRequest": _CHAT_REQUEST,
+        "ChatCompletion": _object(
+            {
+                "id": {"type": "string"},
+                "object": {"const": "chat.completion"},
+                "created": {"type": "integer"},
+                "model": {"type": "string"},
+                "choices": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["message"]}},
+                "usage": {"type": "object"},
+            }
+        ),
+        "Model": _MODEL,
+        "ModelList": _object({"object": {"const": "list"}, "data": {"type": "array", "items": _ref("Model")}}),
+        "Stats": _STATS,
+        "Error": _error(profile),
+    }
+
+
+def _object(properties: Schema, required: list[Json] | None = None) -> Schema:
+    return {"type": "object", "required": required or list(properties), "properties": properties}
+
+
+def _request(profile: Profile, rules: Mapping[str, Rule], required: list[Json], extra: Schema) -> Schema:
+    """A request's parameters. Choices are closed where the profile refuses other values."""
+    properties: Schema = {name: _parameter(name, rule, profile) for name, rule in rules.items()}
+    if profile.strict:
+        properties.pop("svg", None)
+    else:
+        properties["response_format"] = {"type": "string"}
+    return {
+        "type": "object",
+        "required": required,
+        "additionalProperties": not profile.strict,
+        "properties": {**properties, **extra},
+    }
+
+
+def _parameter(name: str, rule: Rule, profile: Profile) -> Schema:
+    match name:
+        case "prompt":
+            return {"type": "string", "pattern": r"\S", "maxLength": 32_000}
+        case "model":
+            return {"type": "string", "enum": list(_MODELS)}
+        case "size":
+            large = _LARGE if profile.sizes == "openai" else ()
+            return {"type": "string", "enum": ["auto", *STANDARD, *large]}
+    match rule:
+        case Whole():
+            return {
+                "type": "integer",
+                "minimum": rule.least,
+                "maximum": profile.largest_n if name == "n" else rule.most,
+            }
+        case Choice():
+            return _choice(name, rule, profile)
+        case _:
+            return {"type": {str: "string", bool: "boolean", dict: "object"}[rule.type]}
+
+
+def _choice(name: str, rule: Choice, profile: Profile) -> Schema:
+    if name == "output_format":
+        return {"type": "string", "enum": ["png", "jpeg", "webp"]}
+    if name == "quality" and profile.strict:
+        return {"type": "string", "enum": ["auto", "low", "medium", "high"]}
+    return {"type": "string", "enum": list(rule.words)} if profile.strict else {"type": "string"}
+
+
+def _error(profile: Profile) -> Schema:
+    text: Schema = {"type": "string"} if profile.relay_errors else {"type": ["string", "null"]}
+    return _object(
+        {"error": _object({"message": {"type": "string"}, "type": {"type": "string"}, "param": text, "code": text})}
+    )
+
+
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_IMAGES_RESPONSE: Schema = _object(
+    {
+        "created": {"type": "integer"},
+        "background": {"enum": ["transparent", "opaque"]},
+        "output_format": {"enum": ["png", "jpeg", "webp", "gif"]},
+        "quality": {"type": "string"},
+        "size": {"type": "string", "pattern": "^[0-9]+x[0-9]+$"},
+        "data": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "b64_json": {"type": "string"},
+                    "url": {"type": "string"},
+                    "revised_prompt": {"type": "string"},
+                },
+            },
+        },
+        "usage": _object({"total_tokens": _COUNT, "input_tokens": _COUNT, "output_tokens": _COUNT}),
+    },
+    ["created", "data"],
+)
+_CHAT_REQUEST: Schema = _object(
+    {
+        "model": {"type": "string", "minLength": 1},
+        "messages": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["role", "content"],
+                "additionalProperties": False,
+                "properties": {
+                    "role": {"const": "user"},
+                    "content": {"type": "string", "pattern": "^[A-Za-z0-9 ,.]*[a-z]$"},
+                },
+            },
+        },
+        "stream": {"type": "boolean"},
+    },
+    ["model", "messages"],
+)
+_MODEL: Schema = _object(
+    {
+        "id": {"type": "string"},
+        "object": {"const": "model"},
+        "created": {"type": "integer"},
+        "owned_by": {"type": "string"},
+        "supported_endpoint_types": {"type": "array", "items": {"type": "string"}},
+    }
+)
+_STATS: Schema = _object(
+    {
+        "requests": _COUNT,
+        "images_billed": _COUNT,
+        "billed": {"type": "object", "additionalProperties": _COUNT},
+        "statuses": {"type": "object", "additionalProperties": _COUNT},
+        "in_flight": _COUNT,
+        "highest_concurrency": _COUNT,
+        "log": {"type": "array", "items": {"type": "object"}},
+    }
+)
