@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.domain.digest import Digest, Json
-from pipeline.domain.errors import InputFault, PipelineError
+from pipeline.domain.errors import PipelineError
 from pipeline.domain.step import InputRef, Role
 from pipeline.manifest.model import ChainStep, Shot
 from pipeline.manifest.template import Template
@@ -29,14 +29,26 @@ Measure = Callable[[str], Size]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What goes along with a prompt. inputs: in the order they are sent, the parent's picture first.
+
+    key_inputs: role and digest as in the key, the parent's left out. sizes: of the pictures, in pixels, likewise.
+    """
+
+    inputs: tuple[InputRef, ...] = ()
+    key_inputs: tuple[tuple[Role, Digest], ...] = ()
+    sizes: tuple[Size, ...] = ()
+
+
+NOTHING = Given()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """inputs: in the order they are sent, the parent's picture first. sizes: of the pictures among them, in pixels,
-    the parent's left out. problem: as in `Step.problem`."""
+    """What a step asks in a cell. problem: why it cannot be asked, as in `Step.problem`; empty when it can."""
 
     prompt: str = ""
-    inputs: tuple[InputRef, ...] = ()
-    sizes: tuple[Size, ...] = ()
-    key_inputs: tuple[tuple[Role, Digest], ...] = ()
+    given: Given = NOTHING
     problem: str = ""
 
 
@@ -127,6 +139,7 @@ class Asking:
         self._mask = Sources(said.mask, shot, axes, text) if said.mask is not None else None
         self._parents = 1 if depth else 0
         self._desk = desk
+        self._alone = not (self._images or self._mask or self._parents)
 
     def sources(self, cell: Cell) -> Iterator[str]:
         """Every source this step names in a cell, absolute; nothing where a template cannot be rendered."""
@@ -140,20 +153,20 @@ class Asking:
         """Never raises: what is wrong with one asset is its own problem."""
         try:
             prompt = self._prompt(cell)
+            if not prompt or prompt.isspace():
+                raise PipelineError("it is empty here")
+            if len(prompt) > LONGEST_PROMPT:
+                raise PipelineError(f"it has {len(prompt):,} characters, at most {LONGEST_PROMPT:,}")
         except PipelineError as error:
             return Asked(problem=f"{FAULT}prompt: {error}")
-        if len(prompt) > LONGEST_PROMPT:
-            return Asked(problem=f"{FAULT}the prompt has {len(prompt):,} characters, at most {LONGEST_PROMPT:,}")
-        if not prompt or prompt.isspace():
-            return Asked(problem=f"{FAULT}the prompt is empty here")
-        if not (self._images or self._mask or self._parents):
+        if self._alone:
             return Asked(prompt=prompt)
         try:
-            return self._with_inputs(prompt, cell)
-        except (InputFault, PipelineError) as error:
+            return Asked(prompt=prompt, given=self._given(cell))
+        except PipelineError as error:
             return Asked(prompt=prompt, problem=f"{FAULT}{error}")
 
-    def _with_inputs(self, prompt: str, cell: Cell) -> Asked:
+    def _given(self, cell: Cell) -> Given:
         pictures = [source for entry in self._images for source in entry.required(cell)]
         if len(pictures) + self._parents > MOST_INPUTS:
             raise PipelineError(f"{len(pictures) + self._parents} pictures go along, at most {MOST_INPUTS}")
@@ -164,9 +177,8 @@ class Asking:
         if masks and not (pictures or self._parents):
             raise PipelineError("mask: there is no picture to mask (give `images`)")
         given = [*(ref for ref, _ in taken), *(self._desk.take(source, "mask")[0] for source in masks)]
-        return Asked(
-            prompt=prompt,
+        return Given(
             inputs=((PARENT,) if self._parents else ()) + tuple(given),
-            sizes=tuple(size for _, size in taken),
             key_inputs=tuple((ref.role, ref.digest) for ref in given if ref.digest is not None),
+            sizes=tuple(size for _, size in taken),
         )

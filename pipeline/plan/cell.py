@@ -24,6 +24,8 @@ class PlannedShot:
         depths = range(len(shot.chain) + 1)
         self.askings = tuple(Asking(shot, depth, manifest.text, desk) for depth in depths)
         self.step_ids = ("", *(step.id for step in shot.chain))
+        self.is_single = not shot.chain
+        self.candidates = range(1, shot.n + 1)
         self._model_at = self.axes.index(MODEL_AXIS) if MODEL_AXIS in self.axes else None
         self.recipes: Mapping[str, tuple[Recipe, ...]] = {
             alias: tuple(recipe(manifest, catalogue, shot, alias, depth) for depth in depths)
@@ -79,8 +81,6 @@ class PlannedCell:
     @property
     def problem(self) -> str:
         """Why no asset of this cell can be asked: a broken row of a feed; empty otherwise."""
-        if not self.plan.may_fail:
-            return ""
         return next((f"{FAULT}{value.problem}" for value in self.values if value.problem), "")
 
     @property
@@ -89,15 +89,18 @@ class PlannedCell:
         asked = self.asked()
         depths = range(len(asked))
         return tuple(
-            tuple(self._step(candidate, depth, asked[depth]) for depth in depths)
-            for candidate in range(1, self.plan.shot.n + 1)
+            tuple(self._step(candidate, depth, asked[depth]) for depth in depths) for candidate in self.plan.candidates
         )
 
     def asked(self) -> tuple[Asked, ...]:
         """What each depth asks, rendered. A problem is passed on to every later depth: it has no picture to edit."""
-        problem = self.problem or self._path_problem()
+        plan = self.plan
+        problem = self.problem if plan.may_fail else ""
+        problem = problem or (self._path_problem() if plan.shot.path else "")
+        if plan.is_single and not problem:
+            return (plan.askings[0].asked(self.values),)
         asked: list[Asked] = []
-        for asking in self.plan.askings:
+        for asking in plan.askings:
             asked.append(Asked(problem=problem) if problem else asking.asked(self.values))
             problem = asked[-1].problem
         return tuple(asked)
@@ -131,7 +134,7 @@ class PlannedCell:
             protocol=recipe.protocol,
             params=recipe.params,
             prompt=asked.prompt,
-            inputs=asked.inputs,
+            inputs=asked.given.inputs,
             parent=self.asset(candidate, depth - 1) if depth else None,
             path=self._place(candidate, depth),
             accept=shot.chain[depth - 1].accept if depth else shot.accept,
@@ -141,8 +144,6 @@ class PlannedCell:
 
     def _path_problem(self) -> str:
         """A path that cannot be rendered for this row; one that is no path at all was an error of the manifest."""
-        if self.plan.shot.path is None:
-            return ""
         try:
             self.path(1, 0)
         except PipelineError as error:

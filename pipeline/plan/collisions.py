@@ -101,11 +101,11 @@ class _Walk:
         for shot in self._shots:
             for values in shot.matrix.cells():
                 cell = PlannedCell(plan=shot, values=values)
-                if not cell.problem:
+                if not (shot.may_fail and cell.problem):
                     yield from self._cell_paths(cell, telling=telling)
 
     def _cell_paths(self, cell: PlannedCell, *, telling: bool) -> Iterator[tuple[PlannedShot, AssetName, str]]:
-        for candidate in range(1, cell.plan.shot.n + 1):
+        for candidate in cell.plan.candidates:
             for depth in range(len(cell.plan.step_ids)):
                 try:
                     path = cell.path(candidate, depth)

@@ -10,7 +10,6 @@ looked up and registered at one stroke, so that one key is never asked twice; a 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 from pipeline.domain.digest import Digest
@@ -18,7 +17,7 @@ from pipeline.domain.record import Reason, Slot, Space, State
 from pipeline.domain.step import StepKey
 from pipeline.plan.lane import Lane, OpenStep
 from pipeline.plan.making import Plan
-from pipeline.plan.resolve import BATCH, Closing, price
+from pipeline.plan.resolve import BATCH, Closing
 from pipeline.plan.resolved import Resolved
 from pipeline.plan.resolver import Lookup, Resolver, Rules, SpaceOf
 from pipeline.plan.verdict import orphaned
@@ -90,7 +89,7 @@ class Frontier:
             lane=lane,
             steps=tuple(step.entry.ready() for step in steps),
             renew=any(step.entry.verdict.renew for step in steps),
-            quote=price(first.cell, first.asked, first.depth, len(steps)),
+            quote=first.price(len(steps)),
         )
 
     def pull(self, lane: str) -> bool:
@@ -165,8 +164,8 @@ class Frontier:
     def _take(self, lane: Lane, chains: int) -> None:
         """Resolves a batch and registers all of it at once: nothing can be finished in between, so that no key is
         taken for new that another step has asked for."""
-        drafts = self._resolver.batch(lane.take(chains, BATCH))
-        for _, entries in groupby(self._closing.close(drafts), key=lambda entry: id(entry.cell)):
+        resolved = self._resolver.batch(lane.take(chains, BATCH))
+        for _, entries in groupby(self._closing.close(resolved), key=lambda entry: id(entry.cell)):
             self._open_cell(list(entries))
 
     def _open_cell(self, entries: Sequence[Resolved]) -> None:
@@ -249,13 +248,11 @@ class Frontier:
     def _follow(self, step: OpenStep, picture: Digest) -> None:
         """The rest of a chain, now that its parent is there: looked up, since an earlier night may have made it."""
         entry = step.entry
-        first, last = step.tail[0].depth, step.tail[-1].depth
-        draft = self._resolver.follow(entry.cell, entry.candidate, first, last, picture)
-        rest = [
-            found if not found.asks or before.asks else replace(before, key=found.key, final=found.final)
-            for found, before in zip(self._following.close([draft]), step.tail, strict=True)
-        ]
-        ready = self._advance(rest, step.order)
+        rest = self._resolver.follow(entry.cell, entry.candidate, step.tail[0].depth, step.tail[-1].depth, picture)
+        for now, before in zip(rest.steps, step.tail, strict=True):
+            if now.asks and not before.asks:
+                now.verdict = before.verdict
+        ready = self._advance(self._following.close([rest]), step.order)
         if ready is not None:
             self._make_ready([ready])
 
@@ -263,8 +260,9 @@ class Frontier:
         """What follows a step that brought no parent: skipped, or planned where the parent was only not tried."""
         name = parent.asset
         for entry in tail:
-            lost = entry.asks and state is not State.PLANNED
-            self._report(as_found(replace(entry, verdict=orphaned(name, state)) if lost else entry))
+            if entry.asks and state is not State.PLANNED:
+                entry.verdict = orphaned(name, state)
+            self._report(as_found(entry))
 
     def _as_recorded(self, step: OpenStep) -> StepResult:
         space, key = step.at

@@ -1,8 +1,8 @@
 """Keys at speed and keys of what is not there yet; `pipeline.domain.step.step_key` stays the definition."""
 
 import hashlib
-import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring
 
 from pipeline.domain.digest import Digest, Json, canonical_json
 from pipeline.domain.step import KeyParts, Protocol, Role, Step, StepKey, step_key
@@ -13,8 +13,6 @@ _HOLE = "\x00the prompt goes here\x00"
 _HOLE_JSON = canonical_json(_HOLE)
 _HEADS = 1024
 _PLANNED = "plan:"
-
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class KeyMaker:
@@ -38,7 +36,7 @@ class KeyMaker:
             found = self._head(at)
         head, tail = found
         whole = head.copy()
-        whole.update(_quoted(prompt).encode("utf-8", "surrogatepass") + tail)
+        whole.update(encode_basestring(prompt).encode("utf-8", "surrogatepass") + tail)
         return StepKey(whole.hexdigest())
 
     def _head(self, at: tuple[KeyInputs, int]) -> tuple["hashlib._Hash", bytes]:

@@ -8,10 +8,10 @@ from itertools import groupby, islice
 
 from pipeline.domain.capability import Quote
 from pipeline.domain.money import MicroUsd
-from pipeline.plan.asking import Asked
+from pipeline.domain.record import Space
 from pipeline.plan.cell import PlannedCell
 from pipeline.plan.resolved import Resolved
-from pipeline.plan.resolver import Draft, Entry, Lookup, Previous, Resolver, Rules, SpaceOf
+from pipeline.plan.resolver import Chain, Lookup, Previous, Resolver, Rules, SpaceOf
 from pipeline.plan.verdict import BEYOND, TWIN, WAITS, Verdict
 
 BATCH = 2000
@@ -55,76 +55,64 @@ class Closing:
         self._space_of = space_of
         self._left = limit
         self._marks_twins = marks_twins
-        self._seen: set[int] = set()
+        self._seen: dict[Space, set[int]] = {}
 
-    def close(self, drafts: Sequence[Draft]) -> Iterator[Resolved]:
-        """The entries of the drafts in their order, parents first."""
-        for draft in drafts:
-            self._admit(draft)
-        for _, cell_drafts in groupby(drafts, key=lambda draft: id(draft.cell)):
-            yield from _entries(list(cell_drafts))
+    def close(self, chains: Sequence[Chain]) -> list[Resolved]:
+        """The steps of the chains in their order, parents first."""
+        closed: list[Resolved] = []
+        for chain in chains:
+            self._admit(chain.steps)
+            closed += chain.steps
+        packed = [step for step in closed if step.asks and not step.depth and step.cell.plan.shot.per_request > 1]
+        _pack(packed)
+        for step in closed:
+            if step.asks and step.quote is None:
+                step.quote, step.leads = step.price(1), True
+        return closed
 
-    def _admit(self, draft: Draft) -> None:
+    def _admit(self, steps: Sequence[Resolved]) -> None:
         """Marks what is a twin or beyond the limit; an edit of a parent that is not asked waits with it."""
         waits = False
-        for depth, entry in enumerate(draft.entries, draft.first):
-            if entry.verdict.asks:
-                provider = draft.recipes[depth].provider
-                entry.verdict = WAITS if waits else self._admitted(entry, provider)
-            waits = waits or entry.verdict is BEYOND
+        for step in steps:
+            if step.asks:
+                step.verdict = WAITS if waits else self._admitted(step)
+                waits = waits or step.verdict is BEYOND
 
-    def _admitted(self, entry: Entry, provider: str) -> Verdict:
-        known = self._is_known(entry, provider) if self._marks_twins or self._left is not None else False
-        if known:
-            return TWIN if self._marks_twins else entry.verdict
+    def _admitted(self, step: Resolved) -> Verdict:
+        if self._left is None and not self._marks_twins:
+            return step.verdict
+        if self._is_known(step):
+            return TWIN if self._marks_twins else step.verdict
         if self._left is not None:
             if self._left <= 0:
                 return BEYOND
             self._left -= 1
-        return entry.verdict
+        return step.verdict
 
-    def _is_known(self, entry: Entry, provider: str) -> bool:
+    def _is_known(self, step: Resolved) -> bool:
         """Whether the same is asked already; from now on it is, unless the limit is reached."""
-        at = hash((self._space_of(provider), entry.key))
-        known = at in self._seen
+        seen = self._seen.setdefault(self._space_of(step.recipe.provider), set())
+        at = hash(step.key)
+        known = at in seen
         if self._left != 0:
-            self._seen.add(at)
+            seen.add(at)
         return known
 
 
-def _entries(drafts: Sequence[Draft]) -> Iterator[Resolved]:
-    """The candidates of one cell; their base pictures share requests where the shot packs them."""
-    per_request = drafts[0].cell.plan.shot.per_request
-    packs = _packs(drafts, per_request) if per_request > 1 else {}
-    for draft in drafts:
-        for depth, entry in enumerate(draft.entries, draft.first):
-            count, leads = packs.get(draft.candidate, (1, True)) if depth == 0 else (1, True)
-            asks = entry.verdict.asks
-            yield Resolved(
-                cell=draft.cell,
-                candidate=draft.candidate,
-                depth=depth,
-                asked=draft.asked[depth],
-                verdict=entry.verdict,
-                key=entry.key,
-                final=entry.final,
-                parent_picture=entry.parent_picture,
-                slot=entry.slot,
-                quote=_share(draft, depth, count) if asks else None,
-                leads=leads and asks,
-            )
+def _pack(bases: Sequence[Resolved]) -> None:
+    """Prices base pictures of shots that pack candidates: up to ``per_request`` of one cell share a request."""
+    for _, group in groupby(bases, key=lambda step: id(step.cell)):
+        candidates = list(group)
+        per_request = candidates[0].cell.plan.shot.per_request
+        for start in range(0, len(candidates), per_request):
+            pack = candidates[start : start + per_request]
+            quote = _share(pack[0].price(len(pack)), len(pack))
+            for step in pack:
+                step.quote, step.leads = quote, step is pack[0]
 
 
-def _packs(drafts: Sequence[Draft], per_request: int) -> dict[int, tuple[int, bool]]:
-    """For each candidate whose base picture is asked: how many share its request, and whether it is the first."""
-    asked = [draft.candidate for draft in drafts if draft.first == 0 and draft.entries[0].verdict.asks]
-    packs = (asked[start : start + per_request] for start in range(0, len(asked), per_request))
-    return {candidate: (len(pack), at == 0) for pack in packs for at, candidate in enumerate(pack)}
-
-
-def _share(draft: Draft, depth: int, count: int) -> Quote | None:
-    """One step's part of the price of a request for *count* pictures, rounded up."""
-    quote = price(draft.cell, draft.asked[depth], depth, count)
+def _share(quote: Quote | None, count: int) -> Quote | None:
+    """One step's part of a request's price, rounded up."""
     if quote is None or count == 1:
         return quote
     return Quote(
@@ -133,10 +121,3 @@ def _share(draft: Draft, depth: int, count: int) -> Quote | None:
         source=quote.source,
         tokens=quote.tokens // count,
     )
-
-
-def price(cell: PlannedCell, asked: Asked, depth: int, count: int) -> Quote | None:
-    """The price of one request for *count* pictures of a step, the parent's picture taken at its expected size."""
-    recipes = cell.plan.recipes_of(cell.values)
-    sizes = asked.sizes if depth == 0 else (recipes[depth - 1].size, *asked.sizes)
-    return recipes[depth].rate.quote(len(asked.prompt), sizes, count)

@@ -1,4 +1,4 @@
-"""One step of a plan with what the ledger says to it, as a value."""
+"""One step of a plan with what the ledger says to it."""
 
 from dataclasses import dataclass
 
@@ -13,27 +13,29 @@ from pipeline.plan.recipe import Recipe
 from pipeline.plan.verdict import TWIN, Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Resolved:
-    """One step of a plan with what the ledger says to it.
+    """One step of a plan with what the ledger says to it. Written while its batch is resolved, only read afterwards;
+    not frozen, since a million of them are made and freezing each would cost more than looking it up.
 
     key: the step's key; while its parent's picture is not there, its plan key (final is False); None when it cannot be
-    asked. parent_picture: digest of the parent's picture, where it is there. quote: its part of its request's price in
+    asked. parent_picture: what stands for the parent's picture in the key. quote: its part of its request's price in
     micro-USD; None when nothing is asked or no price is known. leads: it is the first step of its request (candidates
-    that are packed share one), so that requests can be counted. twin: another asset of this plan asks the same.
+    that are packed share one), so that requests can be counted.
     """
 
     cell: PlannedCell
     candidate: int
     depth: int
     asked: Asked
+    recipe: Recipe
     verdict: Verdict
     key: StepKey | None
     final: bool
     parent_picture: Digest | None
-    slot: Slot | None
-    quote: Quote | None
-    leads: bool
+    slot: Slot | None = None
+    quote: Quote | None = None
+    leads: bool = False
 
     @property
     def state(self) -> State:
@@ -66,18 +68,21 @@ class Resolved:
         return self.cell.asset(self.candidate, self.depth)
 
     @property
-    def recipe(self) -> Recipe:
-        """Model, parameters and prices."""
-        return self.cell.plan.recipes_of(self.cell.values)[self.depth]
-
-    @property
     def step(self) -> Step:
         """The step; made anew at every call."""
         return self.cell.step(self.candidate, self.depth, self.asked)
 
     def parts(self) -> KeyParts:
-        """The parts of its key (a parent that is not there is named by its plan key)."""
-        return parts_of(self.recipe, self.asked, self.candidate, self.parent_picture)
+        """The parts of its key; a parent that is not there is named by its plan key."""
+        parent: tuple[tuple[Role, Digest], ...] = (("image", self.parent_picture),) if self.parent_picture else ()
+        return KeyParts(
+            protocol=self.recipe.protocol,
+            model=self.recipe.model,
+            params=self.recipe.params,
+            prompt=self.asked.prompt,
+            inputs=parent + self.asked.given.key_inputs,
+            candidate=self.candidate,
+        )
 
     def ready(self) -> ReadyStep:
         """The step with its key. Raises ValueError when it has none yet."""
@@ -85,15 +90,9 @@ class Resolved:
             raise ValueError(f"{self.asset}: it has no key yet")
         return ReadyStep(step=self.step, key=self.key, parts=self.parts())
 
-
-def parts_of(recipe: Recipe, asked: Asked, candidate: int, parent_picture: Digest | None) -> KeyParts:
-    """Everything that decides what is asked; a chain's parent picture stands before the step's own inputs."""
-    parent: tuple[tuple[Role, Digest], ...] = (("image", parent_picture),) if parent_picture else ()
-    return KeyParts(
-        protocol=recipe.protocol,
-        model=recipe.model,
-        params=recipe.params,
-        prompt=asked.prompt,
-        inputs=parent + asked.key_inputs,
-        candidate=candidate,
-    )
+    def price(self, count: int) -> Quote | None:
+        """The price of one request for *count* such pictures; the parent's is taken at its expected size."""
+        sizes = self.asked.given.sizes
+        if self.depth:
+            sizes = (self.cell.plan.recipes_of(self.cell.values)[self.depth - 1].size, *sizes)
+        return self.recipe.rate.quote(len(self.asked.prompt), sizes, count)
