@@ -165,12 +165,16 @@ def look_ups(small: Ledger, large: Ledger, large_count: int) -> None:
     rounds = 9
     small_ms = median_of(rounds, lambda: small.slots(PAID, near))
     large_ms = median_of(rounds, lambda: large.slots(PAID, far))
-    print(f"10,000 known keys: {small_ms:.1f} ms of 10,000, {large_ms:.1f} ms of {large_count:,}"
-          f" ({large_ms / small_ms:.2f} times)")
+    print(
+        f"10,000 known keys: {small_ms:.1f} ms of 10,000, {large_ms:.1f} ms of {large_count:,}"
+        f" ({large_ms / small_ms:.2f} times)"
+    )
     small_ms = median_of(rounds, lambda: small.slots(PAID, strangers))
     large_ms = median_of(rounds, lambda: large.slots(PAID, strangers))
-    print(f"10,000 strangers:  {small_ms:.1f} ms of 10,000, {large_ms:.1f} ms of {large_count:,}"
-          f" ({large_ms / small_ms:.2f} times)")
+    print(
+        f"10,000 strangers:  {small_ms:.1f} ms of 10,000, {large_ms:.1f} ms of {large_count:,}"
+        f" ({large_ms / small_ms:.2f} times)"
+    )
 
 
 def status(large: Ledger) -> None:
@@ -207,7 +211,8 @@ async def commits(folder: Path, callers: int, count: int) -> None:
     operations = 2 * count
     waits.sort()
     print(
-        f"{callers:>3} callers: {operations / seconds:,.0f} operations a second, {cpu / operations * 1000:.3f} ms of CPU each,"
+        f"{callers:>3} callers: {operations / seconds:,.0f} operations a second,"
+        f" {cpu / operations * 1000:.3f} ms of CPU each,"
         f" a caller waits {waits[len(waits) // 2] * 1000:.1f} ms (99 %: {waits[len(waits) * 99 // 100] * 1000:.1f} ms)",
         flush=True,
     )

@@ -173,12 +173,17 @@ def _tune(connection: sqlite3.Connection) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    (closed_at,) = connection.execute(queries.LAST_EPOCH).fetchone() or (0,)
-    if closed_at is not None and path.stat().st_size > _CHECK_BYTES:
-        return  # ended orderly, and checking a gigabyte takes seconds: `verify` does it
+    if path.stat().st_size > _CHECK_BYTES and _ended_orderly(connection):
+        return  # checking a gigabyte takes seconds: `verify` does it
     (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if said != "ok":
         raise LedgerFault(f"{path}: damaged ({' '.join(said.split())[:200]}): {WAY_OUT}")
+
+
+def _ended_orderly(connection: sqlite3.Connection) -> bool:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    last = connection.execute(queries.LAST_EPOCH).fetchone() if version else None
+    return last is not None and last[0] is not None
 
 
 def _migrate(connection: sqlite3.Connection, folder: Path, now: Callable[[], datetime]) -> None:

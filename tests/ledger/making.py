@@ -1,6 +1,8 @@
 """Intents, settlements and pictures for the ledger's tests: small, whole and different by number."""
 
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -153,9 +155,6 @@ def asset(number: int, state: State = State.DONE, text: str = "", **changes: Any
 
 def view(folder: Path, query: str) -> list[dict[str, Any]]:
     """Rows of a query as a stranger's program reads them."""
-    import sqlite3
-    from contextlib import closing
-
     with closing(sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(query)]
