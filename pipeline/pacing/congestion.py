@@ -18,11 +18,22 @@ LONGEST_COOL_DOWN = 60.0
 BELOW_MEASURED = 0.95
 """Of what was let through: to sit on the limit itself earns a refusal with every jitter."""
 
-STEADY = 30.0
-"""Seconds: an epoch that comes sooner although the pace was held proves that the pace is not the cause."""
+COSTLY = 10.0
+"""An epoch is costly when the host let requests in for less than so many times what it then made them wait.
+
+Rarer refusals cost less than a tenth of the time, and cutting the pace for them would cost more: one request in twenty
+refused at random would else drive the pace towards nothing.
+"""
+
+STEADY = 60.0
+"""Seconds for which a pace below what was measured earns no refusal; an epoch that comes sooner has another cause."""
 
 PACE_FREE = 300.0
-"""Seconds without a found pace, once three epochs in a row proved that it is not the cause."""
+LONGEST_PACE_FREE = 3600.0
+"""Seconds without a found pace, once three epochs in a row proved that it is not the cause; doubled every time."""
+
+FIRST_GAP = 0.003
+"""Seconds between the very first starts, when it is not known yet how long an answer takes."""
 
 
 @dataclass(slots=True)
@@ -56,6 +67,7 @@ class Congestion:
         self._pace_at = 0.0
         self._strikes = 0
         self._free_until = float("-inf")
+        self._free_for = PACE_FREE
         self._heard = 0
         self.seconds: float | None = None
 
@@ -90,8 +102,10 @@ class Congestion:
         """
         if self._heard >= 2 * self.concurrency:
             return 0.0
-        widest = 0.002
-        return widest if self.seconds is None else min(widest, self.seconds / (2 * self.concurrency))
+        if self._cut_at == float("-inf") or self.seconds is None:
+            return FIRST_GAP if self.seconds is None else min(FIRST_GAP, self.seconds / self.concurrency)
+        # So many at once take that long: a little less between two of them holds nobody up.
+        return 0.8 * self.seconds / self.concurrency
 
     def started(self, now: float) -> None:
         """A request leaves."""
@@ -125,11 +139,12 @@ class Congestion:
             return 0.0
         seconds = retry_after if retry_after is not None else self._cool_next
         self._cool_next = min(LONGEST_COOL_DOWN, self._cool_next * 2)
+        costly = now - self._cool_until < COSTLY * max(seconds, self._cool_until - self._cut_at)
         self._cool_until = max(self._cool_until, now + seconds)
-        self._cut(now, in_flight)
+        self._cut(now, in_flight, costly=costly)
         return self._cool_until - now
 
-    def _cut(self, now: float, in_flight: int) -> None:
+    def _cut(self, now: float, in_flight: int, *, costly: bool) -> None:
         used = max(1.0, min(self._concurrency, float(in_flight)))
         # A configured concurrency is known to be good, so it is won back at once; a found one is approached.
         self._threshold = self._ceiling if self._configured else max(1.0, 0.9 * used)
@@ -138,18 +153,18 @@ class Congestion:
         epoch, self._epoch = self._epoch, _Epoch(now, first=False)
         self._cut_at = now
         if epoch is not None and not epoch.first and now >= self._free_until:
-            self._measure(now, epoch)
+            self._judge_pace(now, epoch, costly=costly)
 
-    def _measure(self, now: float, epoch: _Epoch) -> None:
+    def _judge_pace(self, now: float, epoch: _Epoch, *, costly: bool) -> None:
         span = now - epoch.began
-        if epoch.let_through < 1 or span <= 0:
-            return
         self._strikes = self._strikes + 1 if self._pace is not None and span < STEADY else 0
         if self._strikes >= 3:
-            self._pace, self._strikes, self._free_until = None, 0, now + PACE_FREE
-            return
-        measured = BELOW_MEASURED * 60 * epoch.let_through / span
-        self._pace = measured if self._pace is None else min(measured, BELOW_MEASURED * self._pace)
+            self._pace, self._strikes = None, 0
+            self._free_until = now + self._free_for
+            self._free_for = min(LONGEST_PACE_FREE, 2 * self._free_for)
+        elif costly and epoch.let_through and span > 0:
+            measured = BELOW_MEASURED * 60 * epoch.let_through / span
+            self._pace = measured if self._pace is None else min(measured, BELOW_MEASURED * self._pace)
 
     def _grow_pace(self, now: float) -> None:
         """Five per cent a minute at first, faster the longer nothing was refused."""

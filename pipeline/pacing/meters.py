@@ -13,11 +13,12 @@ DAY = 86_400.0
 
 @dataclass(slots=True, eq=False)
 class Booked:
-    """What one request took of every meter."""
+    """What one request took of every meter. sent: it was told to have left."""
 
     at: float
     images: int
     bookings: Mapping[Kind, Booking]
+    sent: bool = False
 
 
 class Meters:

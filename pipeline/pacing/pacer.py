@@ -74,6 +74,8 @@ class Pacer:
         self._waiting = 0
         self._seats = 0
         self._last_start = float("-inf")
+        self._is_told = False
+        self._probing: anyio.CancelScope | None = None
 
     @property
     def in_flight(self) -> int:
@@ -126,16 +128,22 @@ class Pacer:
         if not self._closed:
             self._closed = why or "the provider was stopped"
             self.halted.set()
+            if self._probing is not None:
+                self._probing.cancel()
             self._notify()
 
     def sending(self) -> None:
         """The request of this task leaves now: counts it from here, not from when it was let in.
 
-        Only needed where something after the door may wait (a budget's reservation).
+        To be called where something after the door may wait (a budget's reservation). Once it is in use, what is
+        cancelled before it was called gives its place back.
         """
         booked = _TURN.get()
+        if booked is None:
+            return
+        self._is_told = booked.sent = True
         now = anyio.current_time()
-        if booked is not None and now > booked.at:
+        if now > booked.at:
             self._meters.move(booked, now)
 
     @asynccontextmanager
@@ -162,7 +170,8 @@ class Pacer:
     async def seat(self) -> Seat:
         """Waits until another work should be prepared (at once when closed) and gives leave to do so."""
         while not self._closed and not self._has_seat(anyio.current_time()):
-            await self._pause(AHEAD if self._meters.paced else math.inf)
+            # No need to look at the clock: the one that is always kept at the door starts in time and tells.
+            await self._changed.wait()
         self._seats += 1
         return Seat(self._free_seat)
 
@@ -194,7 +203,9 @@ class Pacer:
 
     async def _knock(self) -> None:
         if self._network is not None and self._network.closed and self._network.wait(anyio.current_time()) <= 0:
-            await self._network.knock()
+            with anyio.CancelScope() as self._probing:
+                await self._network.knock()
+            self._probing = None
 
     def _book(self, images: int, tokens: int) -> Booked:
         now = anyio.current_time()
@@ -213,7 +224,7 @@ class Pacer:
         seconds = self._congestion.seconds
         ending = self._in_flight * min(1.0, AHEAD / seconds) if seconds else 0.0
         slots = self._congestion.concurrency - self._in_flight + int(ending)
-        return taken < min(slots, self._meters.room(now, AHEAD))
+        return taken < math.floor(min(slots, self._meters.room(now, AHEAD)))
 
     def _free_seat(self) -> None:
         self._seats -= 1
@@ -231,7 +242,8 @@ class Pacer:
         self._pace()
 
     def _failed(self, booked: Booked, error: BaseException) -> None:
-        if isinstance(error, UNSENT):
+        untold = self._is_told and not booked.sent and not isinstance(error, ProviderError)
+        if untold or isinstance(error, UNSENT):
             self._congestion.not_started()
             self._meters.give_back(booked)
             return

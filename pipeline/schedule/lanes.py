@@ -9,6 +9,7 @@ from pipeline.domain.errors import PipelineError
 
 W = TypeVar("W")
 O = TypeVar("O")  # noqa: E741 - an outcome, beside a work
+O_co = TypeVar("O_co", covariant=True)
 O_contra = TypeVar("O_contra", contravariant=True)
 
 
@@ -31,13 +32,13 @@ class WorkSource(Protocol[W, O_contra]):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended(Generic[O]):
+@dataclass(frozen=True, kw_only=True)  # no slots: `Ended[str](...)` fails on a frozen slotted generic
+class Ended(Generic[O_co]):
     """How a work ended. outcome: for the source, unread. error: what the provider or the machine said last, if it
     said no. failed: some asset of it is refused, failed or unknown (also without an error, as `opaque`).
     """
 
-    outcome: O
+    outcome: O_co
     error: PipelineError | None = None
     failed: bool = False
 
