@@ -133,7 +133,7 @@ def _nearest_ratio(width: int, height: int) -> str:
 
 
 def _nearest_size(width: int, height: int) -> str:
-    side = math.sqrt(width * height)
-    if side < 1024 * math.sqrt(2):
+    longest = max(width, height)
+    if longest <= 1536:
         return "1K"
-    return "2K" if side < 2048 * math.sqrt(2) else "4K"
+    return "2K" if longest < 3072 else "4K"

@@ -38,8 +38,7 @@ Transport: TypeAlias = httpx.AsyncBaseTransport
 """What carries requests when it is not the network: an application in this process, or a scripted host."""
 
 _KEEPALIVE = 1.0
-"""Seconds an idle connection is kept: long enough for the next request of a burst, far below any host's own limit, so
-that a connection the host has given up is hardly ever reused for a paid request."""
+"""Seconds an idle connection is kept: far below any host's own limit, so that none it gave up is reused."""
 
 _UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)
 _NEVER_LEFT = (
@@ -250,8 +249,8 @@ async def _get(
         raise OSError(str(error) or type(error).__name__) from error
 
 
-async def _stream(response: httpx.Response, write: Callable[[bytes], object], cap: int) -> None:
-    if response.is_stream_consumed:  # a scripted answer that was made whole, and decoded, in this process
+async def _stream(response: httpx.Response, write: Callable[[bytes], None], cap: int) -> None:
+    if response.is_stream_consumed:  # made whole, and decoded, in this process
         write(response.content)
         return
     decoder = Decoder(response.headers.get("content-encoding", ""))

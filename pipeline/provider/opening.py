@@ -1,8 +1,11 @@
 """Endpoints from what a manifest says of a provider."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
+
+import httpx
 
 from pipeline.domain.capability import Timeout
 from pipeline.domain.errors import KeyRefused
@@ -86,3 +89,8 @@ def _check(spec: ProviderSpec, key: Secret) -> None:
     # The HTTP library would print such a key in its own error.
     if not all("!" <= letter <= "~" for letter in key.reveal()):
         raise KeyRefused(f"{spec.name}: the key holds characters that no key has (check the provider's api_key)")
+
+
+def in_process(app: Callable[..., Awaitable[None]]) -> Transport:
+    """A transport to an ASGI application in this process: no socket, no server."""
+    return httpx.ASGITransport(app=app)

@@ -4,7 +4,7 @@ import base64
 import json
 import struct
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -95,9 +95,11 @@ def request(
     history: tuple[Turn, ...] = (),
     count: int = 1,
     protocol: Protocol = "images",
-    **params: Json,
+    params: Mapping[str, Json] | None = None,
+    **more: Json,
 ) -> ImageRequest:
     """A request for *count* candidates of one cell."""
+    params = {**(params or {}), **more}
     steps = []
     for candidate in range(1, count + 1):
         step = Step(
