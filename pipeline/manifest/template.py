@@ -21,10 +21,9 @@ from jinja2.environment import TemplateExpression
 from jinja2.parser import Parser
 
 from pipeline.manifest.sandbox import make_environment, refusal, rendered
-from pipeline.manifest.seen import TemplateFault as TemplateFault
-from pipeline.manifest.seen import context as context
-from pipeline.manifest.seen import look_up as look_up
-from pipeline.manifest.seen import shown as shown
+from pipeline.manifest.seen import TemplateFault, context, look_up, shown
+
+__all__ = ["LONGEST_TEXT", "Expression", "Part", "Template", "TemplateFault", "context", "look_up", "shown"]
 
 LONGEST_TEXT = 32_000
 """Characters of a rendered template at most: what the endpoints take as a prompt."""
