@@ -69,7 +69,7 @@ def _special(
         named = [model for model in provider.models if model != EVERY_MODEL]
         for model in dict.fromkeys([*(models if everywhere else ()), *named]):
             own = provider.models.get(model) or {}
-            entry = merge(merge(models.get(model, {}), everywhere), own)
+            entry = merge(merge(_base(model, own, models), everywhere), own)
             try:
                 special[name, model] = MODEL.validate_python(entry)
             except ValidationError as error:
@@ -77,6 +77,13 @@ def _special(
             if any(isinstance(part, Mapping) and "prices" in part for part in (everywhere, own)):
                 priced.add((name, model))
     return special, priced
+
+
+def _base(model: str, own: object, models: Mapping[str, Mapping[str, object]]) -> Mapping[str, object]:
+    """The entry a provider's words are laid over: the model's own, or that of the model it is said to be like."""
+    if model in models or not isinstance(own, Mapping):
+        return models.get(model, {})
+    return {key: value for key, value in models.get(str(own.get("like")), {}).items() if key not in OWN["models"]}
 
 
 def _resolved(

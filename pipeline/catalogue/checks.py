@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from pipeline.catalogue import sizes
+from pipeline.catalogue import sizes, values
 from pipeline.catalogue.data import did_you_mean
 from pipeline.catalogue.entries import ModelEntry, ParamRule, ProviderEntry, Retirement, Verdict
 from pipeline.domain.capability import Finding, Profile
@@ -163,7 +163,7 @@ def _of_size(case: Case, entry: ModelEntry, value: Json) -> Iterator[Finding]:
         why = sizes.fault(known.rule, wanted) if known.rule and wanted else ""
         if not why:
             why = "it must be written WIDTHxHEIGHT" if known.rule else f"known: {', '.join(known.listed)}"
-        what = f"size {_shown(value)} is not legal for {case.model}: {why}"
+        what = f"size {values.shown(value)} is not legal for {case.model}: {why}"
         yield Finding(severity="error", param="size", what=what, instead=f"use {sizes.nearest(known, value)}")
         return
     if value == "auto" or not isinstance(value, str):
@@ -180,72 +180,15 @@ def _of_size(case: Case, entry: ModelEntry, value: Json) -> Iterator[Finding]:
 
 
 def _of_value(case: Case, name: str, value: Json, rule: ParamRule) -> Iterator[Finding]:
-    fault = _fault(name, value, rule)
-    if fault:
-        what, instead = fault
+    if wrong := values.fault(name, value, rule):
+        what, instead = wrong
         yield Finding(severity="error", param=name, what=f"{what} for {case.model}", instead=instead)
+        return
+    if value == rule.harmless:
         return
     why = rule.doubtful.get(str(value)) or rule.doubtful.get("*")
     if why:
-        yield Finding(severity="warning", param=name, what=f"{name} {_shown(value)}: {why}")
-
-
-def _fault(name: str, value: Json, rule: ParamRule) -> tuple[str, str] | None:
-    """What is wrong with the value as such and what to write instead; None when it is legal."""
-    if rule.values:
-        return _fault_of_choice(name, value, rule)
-    if rule.type in {"integer", "number"}:
-        return _fault_of_number(name, value, rule)
-    if rule.type == "boolean" and not isinstance(value, bool):
-        return f"{name} is true or false, not {_shown(value)}", ""
-    if rule.type == "text" and not isinstance(value, str):
-        return f"{name} is a text, not {_shown(value)}", f'write "{value}"'
-    return None
-
-
-def _fault_of_choice(name: str, value: Json, rule: ParamRule) -> tuple[str, str] | None:
-    if value in rule.values and isinstance(value, str):
-        return None
-    if str(value) in rule.values:
-        return f"{name} is a text, not the number {value}", f'write "{value}"'
-    legal = ", ".join(rule.values)
-    return f"{name} {_shown(value)} is not legal (legal: {legal})", f"use {nearest_value(rule, value)}"
-
-
-def _fault_of_number(name: str, value: Json, rule: ParamRule) -> tuple[str, str] | None:
-    integer = isinstance(value, int) and not isinstance(value, bool)
-    if not integer and not (rule.type == "number" and isinstance(value, float)):
-        return f"{name} is a number, not {_shown(value)}", _as_number(value, rule)
-    if rule.range and isinstance(value, int | float) and not rule.range[0] <= value <= rule.range[1]:
-        least, most = rule.range
-        return f"{name} is {least} to {most}, not {value}", f"use {least if value < least else most}"
-    return None
-
-
-def _as_number(value: Json, rule: ParamRule) -> str:
-    try:
-        number = round(float(str(value).rstrip("% ")))
-    except (ValueError, OverflowError):
-        return f"a number from {rule.range[0]} to {rule.range[1]}" if rule.range else "a number without quotes"
-    least, most = rule.range or (number, number)
-    return f"use {min(most, max(least, number))}"
-
-
-def nearest_value(rule: ParamRule, value: object) -> str:
-    """The legal value a wrong one most likely means."""
-    written = str(value)
-    folded = {name.casefold(): name for name in rule.values}
-    translated = rule.instead.get(written) or rule.instead.get(written.casefold())
-    if translated in rule.values:
-        return str(translated)
-    plain = written.casefold().replace("x", ":").replace("/", ":").replace(" ", "")
-    for candidate in (written.casefold().strip(), plain):
-        if candidate in folded:
-            return folded[candidate]
-    guess = did_you_mean(written.casefold(), tuple(folded))
-    close = guess.removeprefix("did you mean ").removesuffix("?")
-    default = str(rule.default)
-    return folded.get(close) or (default if default in rule.values else rule.values[-1])
+        yield Finding(severity="warning", param=name, what=f"{name} {values.shown(value)}: {why}")
 
 
 def _of_company(case: Case, entry: ModelEntry, name: str, value: Json, rule: ParamRule) -> Iterator[Finding]:
@@ -255,7 +198,7 @@ def _of_company(case: Case, entry: ModelEntry, name: str, value: Json, rule: Par
         why = f": {rule.why}" if rule.why else ""
         what = f"{name} belongs to {rule.only}, and this is one of {here}{why}"
         yield Finding(severity=_severity(rule.elsewhere), param=name, what=what, instead="remove it here")
-    if value == rule.harmless and rule.harmless is not None:
+    if value == rule.harmless:
         return
     needed = rule.needs.get(str(value)) or rule.needs.get("*") or {}
     for other, fitting in needed.items():
@@ -264,7 +207,7 @@ def _of_company(case: Case, entry: ModelEntry, name: str, value: Json, rule: Par
             yield Finding(
                 severity=_severity(rule.unmet),
                 param=other if other in case.params else name,
-                what=f"{name} {_shown(value)} needs {other} {' or '.join(fitting)}, not {has or 'none'}",
+                what=f"{name} {values.shown(value)} needs {other} {' or '.join(fitting)}, not {has or 'none'}",
                 instead=f"write {other}: {fitting[0]}",
             )
 
@@ -298,15 +241,9 @@ def _unknown(case: Case, entry: ModelEntry, name: str) -> Finding:
         "passed": "it is passed as it is",
     }[case.provider.unknown_params]
     known = (*entry.params, *(("size",) if entry.sizes else ()))
-    guess = did_you_mean(name, known)
     what = f"{case.model} knows no parameter {name!r}; {follows}"
-    return Finding(severity="warning", param=name, what=what, instead=guess if guess.startswith("did") else "")
+    return Finding(severity="warning", param=name, what=what, instead=did_you_mean(name, known))
 
 
 def _severity(verdict: Verdict) -> Literal["error", "warning"]:
     return "error" if verdict == "refused" else "warning"
-
-
-def _shown(value: Json) -> str:
-    written = str(value)
-    return written if len(written) <= 40 else f"{written[:37]}..."

@@ -141,7 +141,9 @@ def check_sections(document: Document) -> None:
             if value != 1:
                 problems.append(_at(document, (key,), f"version {value} is not known", "write version: 1"))
         elif key not in SECTIONS:
-            problems.append(_at(document, (key,), f"unknown key {key!r}", did_you_mean(key, SECTIONS)))
+            problems.append(
+                _at(document, (key,), f"unknown key {key!r}", did_you_mean(key, SECTIONS) or "known: providers, models")
+            )
         elif not isinstance(value, Mapping):
             problems.append(_at(document, (key,), f"{key} is a mapping of names to entries"))
         else:
@@ -177,7 +179,8 @@ def problems_of(error: ValidationError, path: Path_, documents: Sequence[Documen
         inner = tuple(str(part) for part in fault["loc"])
         here = [(*root, *inner) for root in (also, path) if root]
         document, place = _deepest(here, documents)
-        what = f"{'.'.join(here[0])}: {fault['msg']}"
+        said = "no such key" if fault["type"] == "unexpected_keyword_argument" else fault["msg"]
+        what = f"{'.'.join(here[0])}: {said}"
         problems.append(Problem(file=document.name, line=place[0], column=place[1], what=what))
     return problems
 
@@ -188,12 +191,15 @@ def _deepest(paths: Sequence[Path_], documents: Sequence[Document]) -> tuple[Doc
     return document, place
 
 
+def closest(word: str, known: Sequence[str]) -> str:
+    """The known word most like *word*; empty when none is."""
+    return next(iter(get_close_matches(word, known, n=1, cutoff=0.6)), "")
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """``did you mean X?`` for the closest known word, else the known words when they are few."""
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"known: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+    """``did you mean X?`` for the closest known word; empty when none is close."""
+    close = closest(word, known)
+    return f"did you mean {close}?" if close else ""
 
 
 def _at(document: Document, path: Path_, what: str, instead: str = "") -> Problem:

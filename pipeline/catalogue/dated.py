@@ -19,8 +19,6 @@ SNAPSHOT = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
 NOBODY = ProviderEntry()
 """What is taken of a provider the catalogue has no entry for: everything passes, prices are estimates."""
 
-Output = tuple[prices.Span | None, int]
-
 
 class DatedCatalogue:
     """Implements `ports.Catalogue`. Immutable but for what it remembers of its own answers; every call is pure.
@@ -33,14 +31,20 @@ class DatedCatalogue:
         self._data: Assembled = assemble(self._documents)
         self._today = today
         self._ids = _index(self._data.models)
-        self._outputs: dict[tuple[object, ...], Output] = {}
+        self._tariffs: dict[tuple[object, ...], prices.Tariff | None] = {}
 
-    def overridden(self, extra: Mapping[str, object], name: str = "catalogue") -> "DatedCatalogue":
-        """This catalogue with more data laid over it. name: how faults call the data.
+    def overridden(
+        self,
+        extra: Mapping[str, object],
+        name: str = "catalogue",
+        marks: Mapping[tuple[str, ...], tuple[int, int]] | None = None,
+    ) -> "DatedCatalogue":
+        """This catalogue with more data laid over it.
 
-        Raises ManifestError with every fault.
+        name: the file that faults name; marks: keys from the top of *extra* down -> line and column there. Raises
+        ManifestError with every fault.
         """
-        document = Document(name=name, content=extra)
+        document = Document(name=name, content=extra, marks=marks or {})
         check_sections(document)
         return DatedCatalogue((*self._documents, document), self._today)
 
@@ -102,18 +106,18 @@ class DatedCatalogue:
 
         Inputs are counted once for each picture asked: hosts bill several pictures as several calls.
         """
-        entry = self.entry(model, profile.name)
-        if entry is None:
-            return Quote(expected=FREE, worst=FREE, source="free") if profile.free else None
-        made, tokens = self._output(profile, model, entry, params)
+        tariff = self._tariff(profile, model, params)
         if profile.free:
-            return Quote(expected=FREE, worst=FREE, source="free", tokens=tokens * count)
-        if made is None:
+            return Quote(expected=FREE, worst=FREE, source="free", tokens=tariff.tokens * count if tariff else 0)
+        if tariff is None or tariff.picture is None:
             return None
-        whole = (made + prices.input_cost(entry, params, prompt_chars, input_sizes)) * count
-        expected, worst = prices.micro(whole.expected), prices.micro(whole.worst)
-        source = self._source(profile.name, model, entry)
-        return Quote(expected=expected, worst=max(expected, worst), source=source, tokens=tokens * count)
+        whole = (tariff.picture + prices.input_cost(tariff, params, prompt_chars, input_sizes)) * count
+        return Quote(
+            expected=prices.micro(whole.expected),
+            worst=prices.micro(max(whole.expected, whole.worst)),
+            source=self._source(profile.name, model),
+            tokens=tariff.tokens * count,
+        )
 
     def bill(self, profile: Profile, model: str, usage: Usage) -> MicroUsd | None:
         """The price of an answer: the host's own figure, else from its tokens; None when neither is there."""
@@ -132,23 +136,20 @@ class DatedCatalogue:
         tail = "sizes" if param == "size" else f"params.{param}"
         return f"providers.{preset}.models.{found}.{tail}"
 
-    def _output(self, profile: Profile, model: str, entry: ModelEntry, params: Mapping[str, Json]) -> Output:
+    def _tariff(self, profile: Profile, model: str, params: Mapping[str, Json]) -> prices.Tariff | None:
         # A plan asks for the same few combinations a million times.
-        named = entry.prices.by if entry.prices else ""
-        values = tuple(str(params.get(name)) for name in ("size", "quality", "image_size", "partial_images", named))
-        key = (profile.name, profile.stream, model, *values)
-        if (known := self._outputs.get(key)) is None:
-            asked = params.get("partial_images")
-            partials = asked if isinstance(asked, int) else int(profile.stream)
-            made = prices.output_cost(entry, params, partials)
-            known = self._outputs[key] = (made, prices.output_tokens(entry, params).expected)
-        return known
+        key = (profile.name, profile.stream, model, *((name, str(params[name])) for name in params))
+        if key not in self._tariffs:
+            entry = self.entry(model, profile.name)
+            self._tariffs[key] = prices.tariff(entry, params, streams=profile.stream) if entry else None
+        return self._tariffs[key]
 
-    def _source(self, preset: str, model: str, entry: ModelEntry) -> Literal["tokens", "price", "estimate"]:
+    def _source(self, preset: str, model: str) -> Literal["tokens", "price", "estimate"]:
         provider = self._data.providers.get(preset, NOBODY)
         if provider.prices == "estimate" and (preset, self._id(model, preset)) not in self._data.priced_here:
             return "estimate"
-        return "price" if entry.prices and entry.prices.picture is not None else "tokens"
+        entry = self.entry(model, preset)
+        return "price" if entry and entry.prices and entry.prices.picture is not None else "tokens"
 
     def _id(self, model: str, preset: str) -> str | None:
         """The id of the entry for a model as written: itself, an alias, with a vendor's prefix, a dated snapshot."""

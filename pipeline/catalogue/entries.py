@@ -63,8 +63,8 @@ class ParamRule:
     values: the legal ones, in order from cheap to dear. range: least and most, for numbers.
     instead: a wrong value people write -> the legal one they mean. doubtful: value -> why it may not work.
     needs: value (``*``: any) -> other parameter -> its values that go with it; unmet: what follows otherwise.
-    harmless: the value for which *needs* does not matter. only: the endpoint that knows it; elsewhere: what the
-    other one says. default: what a request without it means.
+    harmless: the value for which *needs* and *doubtful* do not matter. only: the endpoint that knows it; elsewhere:
+    what the other one says. default: what a request without it means.
     """
 
     verdict: Literal["allowed", "refused", "ignored", "doubtful"] = "allowed"

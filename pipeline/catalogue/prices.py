@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from pipeline.catalogue.entries import InputTokens, ModelEntry, OutputTokens, Prices, Rates
-from pipeline.catalogue.sizes import EXACT, Edges, edges
+from pipeline.catalogue.sizes import EXACT, Edges, edges, meant
 from pipeline.domain.digest import Json
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.request import Usage
@@ -16,6 +16,9 @@ from pipeline.domain.request import Usage
 SCALE = 1_000_000
 CHARS_PER_TOKEN = 4
 """Of English prose. The worst case is one token a character, which holds for every script in daily use."""
+
+NAMES_A_TIER = ("size", "image_config", "extra_body")
+"""Parameters that may ask for a dearer tier of ``image_size`` in words of their own."""
 
 STANDARD_SIZE = "1024x1024"
 STANDARD_QUALITY = "medium"
@@ -71,7 +74,7 @@ def output_tokens(entry: ModelEntry, params: Mapping[str, Json]) -> Span:
     if tokens is None:
         return NOTHING
     if tokens.by_size:
-        return _choice(tokens.by_size, _named(entry, params, "image_size"))
+        return _choice(tokens.by_size, params, "image_size")
     expected_sizes, worst_sizes = _sizes(entry, params)
     expected_qualities, worst_qualities = _qualities(tokens, _named(entry, params, "quality"))
     expected = _dearest(tokens, expected_sizes, expected_qualities)
@@ -91,32 +94,56 @@ def text_tokens(rule: InputTokens, prompt_chars: int, pictures: int) -> Span:
     return Span(expected=expected, worst=prompt_chars + rule.prompt_extra + pictures * rule.picture_extra)
 
 
-def output_cost(entry: ModelEntry, params: Mapping[str, Json], partials: int) -> Span | None:
-    """Price of one picture coming back, in millionths of a micro-USD; None when nothing is known of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """What one picture asked with given parameters costs, in millionths of a micro-USD.
+
+    picture: the picture itself and what comes with it; None: not known. tokens: expected output tokens of a picture.
+    text_in, image_in: for each token that goes along.
+    """
+
+    picture: Span | None
+    tokens: int
+    text_in: int
+    image_in: int
+    inputs: InputTokens
+
+
+def tariff(entry: ModelEntry, params: Mapping[str, Json], *, streams: bool) -> Tariff:
+    """The tariff of a model for these parameters. streams: a partial image is asked for unless they say otherwise."""
+    rates = entry.prices.per_million if entry.prices else None
+    asked = params.get("partial_images")
+    partials = asked if isinstance(asked, int) and params.get("stream") is not False else int(streams)
+    return Tariff(
+        picture=_output_cost(entry, params, partials),
+        tokens=output_tokens(entry, params).expected,
+        text_in=scaled(rates.text_in) if rates else 0,
+        image_in=scaled(rates.image_in) if rates else 0,
+        inputs=entry.input_tokens,
+    )
+
+
+def input_cost(at: Tariff, params: Mapping[str, Json], prompt_chars: int, input_sizes: Sequence[Edges]) -> Span:
+    """Price of what goes along with one request for one picture, in millionths of a micro-USD."""
+    words = text_tokens(at.inputs, prompt_chars, len(input_sizes)) * at.text_in
+    return words + input_tokens(at.inputs, input_sizes, params) * at.image_in if input_sizes else words
+
+
+def _output_cost(entry: ModelEntry, params: Mapping[str, Json], partials: int) -> Span | None:
     prices, tokens = entry.prices, entry.tokens
     if prices is None:
         return None
     rates = prices.per_million
     besides = NOTHING
     if rates and tokens:
-        besides = Span(expected=partials * tokens.partial * scaled(rates.image_out), worst=0)
-        besides = Span(expected=besides.expected, worst=besides.expected + tokens.spare * scaled(rates.text_out))
+        partly = partials * tokens.partial * scaled(rates.image_out)
+        besides = Span(expected=partly, worst=partly + tokens.spare * scaled(rates.text_out))
     if prices.picture is not None:
-        return _picture_cost(entry, prices, params) + besides
+        return _picture_cost(prices, params) + besides
     made = output_tokens(entry, params)
     if rates is None or not made.worst:
         return None
     return made * scaled(rates.image_out) + besides
-
-
-def input_cost(entry: ModelEntry, params: Mapping[str, Json], prompt_chars: int, input_sizes: Sequence[Edges]) -> Span:
-    """Price of what goes along with one request for one picture, in millionths of a micro-USD."""
-    rates = entry.prices.per_million if entry.prices else None
-    if rates is None:
-        return NOTHING
-    words = text_tokens(entry.input_tokens, prompt_chars, len(input_sizes))
-    pictures = input_tokens(entry.input_tokens, input_sizes, params)
-    return words * scaled(rates.text_in) + pictures * scaled(rates.image_in)
 
 
 def billed(rates: Rates, usage: Usage) -> MicroUsd | None:
@@ -151,18 +178,24 @@ def micro(amount: int) -> MicroUsd:
     return MicroUsd(-(-amount // SCALE))
 
 
-def _picture_cost(entry: ModelEntry, prices: Prices, params: Mapping[str, Json]) -> Span:
+def _picture_cost(prices: Prices, params: Mapping[str, Json]) -> Span:
     # A picture's price is in USD: a million micro-USD, each of them SCALE.
     if not isinstance(prices.picture, Mapping):
         flat = _ceil((prices.picture or Decimal(0)) * SCALE * SCALE)
         return Span(expected=flat, worst=flat)
     table = {name: _ceil(usd * SCALE * SCALE) for name, usd in prices.picture.items()}
-    return _choice(table, _named(entry, params, prices.by))
+    return _choice(table, params, prices.by)
 
 
-def _choice(table: Mapping[str, int], named: str) -> Span:
-    dearest = max(table.values())
-    return Span(expected=table.get(named, dearest), worst=table.get(named, dearest))
+def _choice(table: Mapping[str, int], params: Mapping[str, Json], by: str) -> Span:
+    """The entry a parameter names; without it, the one nearest to ``size``, and at worst the dearest."""
+    named = params.get(by)
+    if named is not None and str(named) in table:
+        return Span(expected=table[str(named)], worst=table[str(named)])
+    untold = named is None and not any(params.get(name) for name in NAMES_A_TIER)
+    longest = max(meant(params.get("size")) or (1024, 1024))
+    nearest = table[min(table, key=lambda name: (abs(max(meant(name) or (1024, 1024)) - longest), table[name]))]
+    return Span(expected=nearest, worst=nearest if untold else max(table.values()))
 
 
 def _named(entry: ModelEntry, params: Mapping[str, Json], name: str) -> str:

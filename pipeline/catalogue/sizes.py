@@ -10,7 +10,7 @@ SIZE = re.compile(r"\s*(\d{1,6})\s*[xX*\u00d7\u2715]\s*(\d{1,6})\s*")
 EXACT = re.compile(r"[1-9]\d*x[1-9]\d*")
 RATIO = re.compile(r"\s*(\d{1,4})\s*:\s*(\d{1,4})\s*")
 EDGE = re.compile(r"\s*(\d{1,6})\s*(?:px)?\s*")
-TIER = re.compile(r"\s*([1-8])[kK]\s*")
+TIER = re.compile(r"\s*([1-8]|0\.5)[kK]\s*")
 
 Edges = tuple[int, int]
 """Width and height in pixels."""
@@ -39,7 +39,7 @@ def meant(value: object) -> Edges | None:
     elif found := EDGE.fullmatch(written):
         width = height = int(found[1])
     elif found := TIER.fullmatch(written):
-        width = height = 1024 * int(found[1])
+        width = height = round(1024 * float(found[1]))
     else:
         return None
     return max(1, width), max(1, height)
