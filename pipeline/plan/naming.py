@@ -24,6 +24,7 @@ class Naming:
         self._axes = tuple(axis.name for axis in shot.axes)
         self._text = text
         self._names = frozenset[str]() if shot.path is None else shot.path.names & {"step", "candidate"}
+        self._is_absolute = shot.path is not None and shot.path.source.lstrip().startswith(("/", "\\"))
         self._stem: Callable[[Cell], str] | None = None
         if shot.path is not None and not self._names:
             self._stem = wording(shot.path, self._axes, text, slugged)
@@ -42,9 +43,9 @@ class Naming:
         if shot.path is None:
             stem = self.base(cell)
         elif self._stem is not None:
-            stem = placed(self._stem(cell))
+            stem = self._placed(self._stem(cell))
         else:
-            stem = placed(self._whole(shot.path, cell, candidate, step_id))
+            stem = self._placed(self._whole(shot.path, cell, candidate, step_id))
         if candidate > 1 and "candidate" not in self._names:
             stem = f"{stem}-{candidate}"
         return f"{stem}/{step_id}" if step_id and "step" not in self._names else stem
@@ -53,6 +54,11 @@ class Naming:
         """The path without a template."""
         stem = self.base(cell) if candidate == 1 else f"{self.base(cell)}-{candidate}"
         return f"{stem}/{step_id}" if step_id else stem
+
+    def _placed(self, rendered: str) -> str:
+        """The path made safe. A leading separator is an error where the template begins with one; where an empty field
+        left it (``{{ shelf }}/{{ sku }}``) that folder is left out."""
+        return placed(rendered if self._is_absolute else rendered.lstrip("/\\ "))
 
     def _whole(self, path: Template, cell: Cell, candidate: int, step_id: str) -> str:
         values = {name: slugged(value) for name, value in zip(self._axes, cell, strict=True)}

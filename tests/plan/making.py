@@ -39,6 +39,10 @@ def value(key: str, *, text: str | None = None, raw: Json = None, problem: str =
     )
 
 
+def row(key: str, fields: Mapping[str, Json]) -> AxisValue:
+    return AxisValue(key=key, slug=slug(key), text=key, raw=key, fields=fields)
+
+
 def axis(name: str, *keys: str | AxisValue, kind: str = "list") -> Axis:
     values = tuple(key if isinstance(key, AxisValue) else value(key) for key in keys)
     match "model" if name == "model" else kind:
