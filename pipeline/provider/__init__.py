@@ -16,7 +16,7 @@ from pipeline.provider.chat import ChatEndpoint
 from pipeline.provider.download import Downloader
 from pipeline.provider.http import Transport
 from pipeline.provider.images import ImagesEndpoint
-from pipeline.provider.opening import EMBEDDED, Connections, endpoint_for, in_process
+from pipeline.provider.opening import EMBEDDED, Connections, endpoint_for, in_process, readers
 from pipeline.provider.salvage import salvage
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "Transport",
     "endpoint_for",
     "in_process",
+    "readers",
     "salvage",
 ]

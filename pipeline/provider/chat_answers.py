@@ -9,7 +9,7 @@ from pipeline.domain.errors import Answered, ProviderError, Refused
 from pipeline.domain.request import Answer, Head, Picture
 from pipeline.domain.secret import Secret
 from pipeline.provider.answers import answer, failure, picture_at, picture_from, redact_prompt, unusable, usage_of
-from pipeline.provider.images import why_no_json
+from pipeline.provider.images import items_of, why_no_json
 from pipeline.wire import (
     decode_picture,
     error_of,
@@ -72,6 +72,7 @@ class _Reply:
             self.finished.append(blocked)
         for choice in list_at(value, "choices"):
             self._choose(choice)
+        self.images += items_of(value)  # some gateways answer a chat in the shape of the Images protocol
 
     def _choose(self, choice: Json) -> None:
         message = object_at(choice, "message") or object_at(choice, "delta")

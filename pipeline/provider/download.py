@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import NoReturn
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import anyio
 
@@ -28,9 +28,13 @@ MAX_BYTES = 64 * 1024 * 1024
 LONGEST = 120.0
 """Seconds for one download, redirects and all."""
 
-_LEGAL = re.compile(r"[!-;=?-\[\]_a-z~#]+", re.ASCII)
-_HOST_NAME = re.compile(r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
+_SAFE = "!#$%&'()*+,/:;=?@[]~"
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*", re.ASCII
+)
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.ASCII)
+_LONGEST_URL = 16_384
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -68,10 +72,10 @@ def _default_port(scheme: str) -> int:
 
 def origin_of(url: str) -> tuple[Origin, SplitResult]:
     """The origin of an http(s) *url* and its parts. Raises NotFetched for what no picture's address looks like."""
-    if not _LEGAL.fullmatch(url) or len(url) > 16_384:
-        raise NotFetched("the address holds characters that do not belong into one")
+    if _CONTROL.search(url.strip(" ").replace(" ", "+")) or len(url) > _LONGEST_URL:
+        raise NotFetched("the address is too long or holds characters that do not belong into one")
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(quote(url.strip(" "), safe=_SAFE))  # letters of other scripts may stand in a path
         port = parts.port
     except ValueError as error:
         raise NotFetched("the address is malformed") from error
@@ -90,9 +94,10 @@ def _checked_host(host: str) -> str:
         return _canonical_address(host)
     if _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]):
         return _canonical_address(host)  # 2130706433, 0x7f.1 and 0177.0.0.1 are addresses in disguise
+    host = host.removesuffix(".")
     if not _HOST_NAME.fullmatch(host):
         raise NotFetched("the address names no proper host")
-    return host.rstrip(".")
+    return host
 
 
 def _canonical_address(host: str) -> str:

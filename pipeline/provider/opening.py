@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -9,13 +10,15 @@ import httpx
 
 from pipeline.domain.capability import Timeout
 from pipeline.domain.errors import KeyRefused
+from pipeline.domain.request import Answer, Head
 from pipeline.domain.secret import Secret
 from pipeline.domain.step import Protocol
 from pipeline.manifest.model import ProviderSpec
 from pipeline.provider.chat import ChatEndpoint
+from pipeline.provider.chat_answers import read_chat
 from pipeline.provider.download import Downloader
 from pipeline.provider.http import HttpPost, Transport
-from pipeline.provider.images import ImagesEndpoint
+from pipeline.provider.images import ImagesEndpoint, read_images
 
 EMBEDDED = "http://embedded/v1"
 """Where the in-process gateway is, for a transport that needs an address."""
@@ -94,3 +97,19 @@ def _check(spec: ProviderSpec, key: Secret) -> None:
 def in_process(app: Callable[..., Awaitable[None]]) -> Transport:
     """A transport to an ASGI application in this process: no socket, no server."""
     return httpx.ASGITransport(app=app)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyReader:
+    """The reading half of an endpoint: for answers that arrived before this process began."""
+
+    _read: Callable[[Head, bytes], Answer]
+
+    def read(self, head: Head, body: bytes) -> Answer:
+        """The pictures of a whole *body*, in order. Pure. Raises ProviderError by the one table of `wire`."""
+        return self._read(head, body)
+
+
+def readers() -> dict[str, BodyReader]:
+    """How a body of each protocol is read."""
+    return {"images": BodyReader(read_images), "chat": BodyReader(read_chat)}
