@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.app.world import World
-from pipeline.catalogue import Catalogue, load_catalogue
+from pipeline.catalogue import DatedCatalogue, load_catalogue
 from pipeline.domain.digest import Json
 from pipeline.domain.errors import ManifestError, Problem
 from pipeline.manifest import load
@@ -29,7 +29,7 @@ class Checked:
         }
 
 
-def catalogue_of(world: World) -> Catalogue:
+def catalogue_of(world: World) -> DatedCatalogue:
     """The catalogue of the package with the user's own file (``PIPELINE_CATALOGUE``) laid over it."""
     named = world.environ.get("PIPELINE_CATALOGUE")
     return load_catalogue(user_file=Path(named) if named else None, today=world.clock.now().date())
@@ -44,7 +44,7 @@ def validate_manifests(
 
 
 def _check(
-    file: Path, world: World, catalogue: Catalogue, *, sets: Sequence[str], provider: str | None, strict: bool
+    file: Path, world: World, catalogue: DatedCatalogue, *, sets: Sequence[str], provider: str | None, strict: bool
 ) -> Checked:
     try:
         manifest = load(file, environ=world.environ, sets=sets, provider=provider, catalogue=catalogue, strict=strict)

@@ -1,7 +1,7 @@
 """What every command over a manifest needs: the manifest, its inputs, its plan and the ledger, opened in this order."""
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,11 @@ from pipeline.app.checking import catalogue_of
 from pipeline.app.options import Choice
 from pipeline.app.world import World, output_of
 from pipeline.catalogue import DatedCatalogue
+from pipeline.domain.digest import Json
 from pipeline.domain.errors import FeedGuardError, PipelineError, UserError
 from pipeline.domain.record import PAID, SKETCH, Space
 from pipeline.domain.secret import Secret
+from pipeline.domain.step import AssetName
 from pipeline.inputs import InputDesk
 from pipeline.ledger import Ledger, open_ledger
 from pipeline.manifest import load
@@ -42,11 +44,9 @@ class ReadingDesk:
         """The key space of a provider, by its name in the manifest."""
         return space_of(self.manifest.providers[provider], self.ledger)
 
-    def seconds_for(self, requests: int) -> float:
-        """About how long so many requests take at the limits and the latencies this ledger has seen."""
-        from pipeline.app.timing import seconds_for  # noqa: PLC0415 -- only `plan` asks
-
-        return seconds_for(self.manifest, self.ledger, requests)
+    def previous(self, names: Sequence[AssetName]) -> Mapping[AssetName, Mapping[str, Json]]:
+        """The key parts each asset's present picture was asked with, to say what changed."""
+        return self.ledger.previous_parts(self.manifest.name, names)
 
 
 def space_of(spec: ProviderSpec, ledger: Ledger) -> Space:

@@ -8,6 +8,7 @@ from typing import Self
 
 from pipeline.app.desk import ReadingDesk, open_reading
 from pipeline.app.options import Choice
+from pipeline.app.timing import seconds_for
 from pipeline.app.world import World
 from pipeline.domain.digest import Json
 from pipeline.domain.money import FREE, MicroUsd, to_usd
@@ -138,8 +139,11 @@ class Planning:
             limit=choice.limit,
             previous=self.desk.previous,
         )
+        requests: Counter[tuple[str, str]] = Counter()
         for step in found:
+            if step.asks and not step.twin:
+                requests[step.recipe.provider, step.recipe.model] += step.leads
             self.report.shots[step.cell.shot].add(step)
             self.report.total.add(step)
             yield step
-        self.report.seconds = self.desk.seconds_for(self.report.total.requests)
+        self.report.seconds = seconds_for(self.desk.manifest, self.desk.ledger, requests)

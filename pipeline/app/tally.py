@@ -40,6 +40,7 @@ class Tally:
     images: int = 0
     spent: MicroUsd = MicroUsd(0)
     unknown: MicroUsd = MicroUsd(0)
+    unknown_attempts: int = 0
     saved: MicroUsd = MicroUsd(0)
     in_flight: dict[AttemptId, MicroUsd] = field(default_factory=dict)
     stopped: list[ProviderStopped] = field(default_factory=list)
@@ -67,6 +68,7 @@ class Tally:
         self.in_flight.pop(event.attempt_id, None)
         self.images += event.images
         if event.outcome is Outcome.UNKNOWN:
+            self.unknown_attempts += 1
             self.unknown = MicroUsd(self.unknown + event.usd)
         else:
             self.spent = MicroUsd(self.spent + event.usd)
