@@ -8,6 +8,7 @@ import anyio
 import httpx
 import pytest
 from anyio.abc import ByteStream
+from trio.testing import MockClock
 
 from pipeline.domain.capability import Limits, Profile, Timeout
 from pipeline.domain.errors import (
@@ -466,6 +467,7 @@ async def test_a_transport_that_tells_no_steps_is_judged_by_what_it_raised(
     await endpoint.aclose()
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 async def test_an_application_in_this_process_is_asked_without_a_socket() -> None:
     async def app(scope: object, receive: object, send: object) -> None:
         assert callable(receive)
@@ -479,6 +481,26 @@ async def test_an_application_in_this_process_is_asked_without_a_socket() -> Non
     endpoint = endpoint_for(spec("embedded:"), "images", "", httpx.ASGITransport(app))
     head = await endpoint.post(request(), flight)
     assert endpoint.read(head, flight.body).sketch
+    await endpoint.aclose()
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_sockets_work_on_trio_too() -> None:
+    error = await failure(closes_after_the_request)
+    assert isinstance(error, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("anyio_backend", [("trio", {"clock": MockClock(autojump_threshold=0)})])
+async def test_seven_minutes_without_an_answer_end_in_an_unknown_outcome() -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
+        await anyio.sleep(3600)
+
+    endpoint = endpoint_for(spec("embedded:", timeout=Timeout()), "images", "", httpx.ASGITransport(app))
+    flight, start = Flight(), anyio.current_time()
+    with pytest.raises(OutcomeUnknown, match="within 420 s"):
+        await endpoint.post(request(), flight)
+    assert anyio.current_time() - start == pytest.approx(420)
+    assert flight.steps == ["sent"]
     await endpoint.aclose()
 
 
