@@ -187,6 +187,9 @@ def _read_intent(body: _Fields) -> Intent:
         boot_id=body.text("boot_id"),
         opened_at=body.time("opened_at"),
         notes=body.texts("notes"),
+        # Added after the first receipts were written: those do without.
+        preset=body.text("preset") if body.has("preset") else "",
+        price=MicroUsd(body.number("price")) if body.has("price") else None,
     )
 
 

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
@@ -51,8 +52,8 @@ class Receipts:
         if not _ATTEMPT.fullmatch(intent.attempt_id) or settlement.attempt_id != intent.attempt_id:
             raise ValueError(f"{intent.attempt_id!r} and {settlement.attempt_id!r} make no receipt")
         data = to_bytes(intent, settlement)
-        month = f"{intent.opened_at:%Y%m}"
-        path = self._folder / month / f"{intent.attempt_id}.json"
+        path = self._path(intent)
+        month = path.parent.name
         with durable.told(f"{path}: cannot write a receipt"), durable.folder(self._folder, follow=True) as root:
             _make_month(month, inside=root)
             with durable.folder(month, inside=root) as inside:
@@ -68,9 +69,12 @@ class Receipts:
 
     def find(self, intent: Intent) -> Receipt | None:
         """The receipt of an attempt, if there is one that can be read."""
-        path = self._folder / f"{intent.opened_at:%Y%m}" / f"{intent.attempt_id}.json"
+        path = self._path(intent)
         found = _read(path) if path.exists() else None
         return found if isinstance(found, Receipt) else None
+
+    def _path(self, intent: Intent) -> Path:
+        return self._folder / f"{intent.opened_at.astimezone(UTC):%Y%m}" / f"{intent.attempt_id}.json"
 
     def is_empty(self) -> bool:
         """Whether nothing was ever bought here, as far as receipts tell."""

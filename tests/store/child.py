@@ -1,0 +1,80 @@
+"""One purchase as a process of its own, so that it can be killed: ``python -m tests.store.child FOLDER [STEP]``.
+
+It reserves, marks, receives, finishes, stores, writes the receipt, discards and places, in the order of the program,
+and prints ``reserved``, ``received`` and ``saved`` when it got that far: the witness outside what it writes.
+"""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+from pipeline.domain.digest import digest_of
+from pipeline.domain.errors import MachineError
+from pipeline.domain.record import PAID
+from pipeline.domain.request import Head
+from pipeline.domain.step import AssetName
+from pipeline.inputs import InputDesk
+from pipeline.store import FileStore, Places, Receipts, Spool, SpoolFlight, Tree
+from tests.store import records
+
+
+def picture() -> bytes:
+    """The picture that is bought: whole by its structure, and large enough to be cut."""
+    return (Path(__file__).resolve().parents[2] / "jobs" / "photos" / "cup.jpg").read_bytes()
+
+
+def tell(word: str) -> None:
+    os.write(1, f"{word}\n".encode())
+
+
+def receive(places: Places) -> SpoolFlight:
+    body = picture()
+    flight = Spool(places.spool, places.quarantine).open(records.INTENT.attempt_id, reserve=len(body) * 2)
+    tell("reserved")
+    flight.sent()
+    flight.head(Head(status=200, headers={"x-request-id": "req_1", "set-cookie": "secret"}, seconds=0.5))
+    for at in range(0, len(body), 8192):
+        flight.write(memoryview(body)[at : at + 8192])
+    tell("received")
+    return flight
+
+
+def settle(places: Places, flight: SpoolFlight) -> None:
+    """The code of a live settlement and of a recovery alike."""
+    try:
+        body = flight.finish()
+    except MachineError:
+        body = flight.fragment()
+        if not body:
+            raise
+    store = FileStore(places.images)
+    image = store.put(body)
+    Receipts(places.receipts).write(records.INTENT, records.SETTLEMENT)
+    tell("saved")
+    flight.keep_picture(0, b"fetched")
+    flight.discard()
+    Tree(places.output, store).place(image, "job/hero/SKU-1", space=PAID, asset=AssetName("hero/SKU-1"))
+
+
+def prepare(places: Places) -> None:
+    source = str(Path(__file__).resolve().parents[2] / "jobs" / "photos" / "cup.jpg")
+    InputDesk(places.inputs).prepare(source, "image", digest_of(picture()))
+
+
+def main(folder: str, largest: str = "") -> int:
+    places = Places(output=Path(folder))
+    if largest:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), int(largest)))
+    try:
+        prepare(places)
+        with receive(places) as flight:
+            settle(places, flight)
+    except MachineError as error:
+        tell(f"{type(error).__name__}: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
