@@ -147,7 +147,6 @@ async def _begin(shop: Shop, plan: Plan) -> None:
             run_id=shop.run_id,
             manifest=manifest.name,
             totals=plan.totals(),
-            expected=FREE,
             budget=choice.budget if choice.budget is not None else manifest.budget.per_run,
         )
     )

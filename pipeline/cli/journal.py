@@ -13,7 +13,7 @@ from pipeline.domain.errors import MachineError
 from pipeline.domain.event import AssetSettled, AttemptEnded, AttemptSent, Event
 from pipeline.domain.money import to_usd
 
-MONEY = frozenset({"usd", "worst", "expected", "budget"})
+MONEY = frozenset({"usd", "worst", "budget"})
 """Fields of events that hold micro-USD; a log speaks of USD."""
 
 

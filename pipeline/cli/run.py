@@ -4,7 +4,7 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,10 @@ from pipeline.cli.options import (
     output_option,
     wait_option,
 )
+
+if TYPE_CHECKING:
+    from pipeline.domain.event import Event
+    from pipeline.ports import Recorder
 
 
 @click.command(epilog="Example: pipeline run jobs/product-shots.yaml --budget 5 --log output/night.ndjson")
@@ -74,11 +78,16 @@ def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, g
     )
     world, tally = World(), Tally()
     with ExitStack() as stack:
-        listeners = [tally, stack.enter_context(open_screen(tally))]
+        listeners: list[Recorder] = [tally, stack.enter_context(open_screen(tally))]
         if log is not None:
             listeners.append(stack.enter_context(Journal(log, world.clock.now)))
+
+        def tell_all(event: "Event") -> None:
+            for listener in listeners:
+                listener(event)
+
         try:
-            report = run_manifest(options, world, tally, lambda event: [tell_one(event) for tell_one in listeners])
+            report = run_manifest(options, world, tally, tell_all)
         except Exception as error:  # noqa: BLE001 -- other manifests are still to be run; `tell` knows what it means
             return tell(error)
     if as_json:

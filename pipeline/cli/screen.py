@@ -151,7 +151,7 @@ class PlainScreen:
         if isinstance(event, RunStarted):
             self._began = self._told = self._now()
             self._tenth = 0
-            self._say(f"{event.manifest}: {self._tally.total} assets, expected {show(event.expected)}")
+            self._say(f"{event.manifest}: {self._tally.total} assets")
         line = line_of(event)
         if line:
             self._say(line)

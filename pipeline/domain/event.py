@@ -9,12 +9,11 @@ from pipeline.domain.step import AssetName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """total: wanted assets per shot, in the manifest's order; expected: price of what is to be asked."""
+    """totals: wanted assets per shot, in the manifest's order. budget: of this run."""
 
     run_id: RunId
     manifest: str
     totals: tuple[tuple[str, int], ...]
-    expected: MicroUsd
     budget: MicroUsd | None
 
 
