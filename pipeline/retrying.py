@@ -82,6 +82,15 @@ class Retrying:
 
         Raises NotStarted when the run stopped while a repeat that costs nothing was waited for.
         """
+        try:
+            return await self._provider.render(request)
+        except ProviderError as error:
+            # tenacity costs a tenth of a small request's CPU: only what went wrong pays for it.
+            first = error
+        return await self._again(request, first)
+
+    async def _again(self, request: ImageRequest, first: ProviderError) -> Rendered:
+        """Goes on after the first try ended in *first*."""
         tries = _Tries(self._policy, self._luck, self._unknown_retries, self._halted)
         retrying = AsyncRetrying(
             sleep=tries.sleep,
@@ -91,8 +100,15 @@ class Retrying:
             before_sleep=lambda state: self._tell(request, state),
             reraise=True,
         )
+        endings: list[ProviderError] = [first]
+
+        async def ask() -> Rendered:
+            if endings:
+                raise endings.pop()
+            return await self._provider.render(request)
+
         try:
-            rendered: Rendered = await retrying(self._provider.render, request)
+            rendered: Rendered = await retrying(ask)
         except Transient as error:
             if tries.interrupted:
                 raise NotStarted(f"stopped before it was asked again: {error}") from error

@@ -16,7 +16,8 @@ What stops what (whatever is in flight is always waited for, but for a second si
 | DiskFull, LedgerFault; a fault of our own | every lane            | end, stay planned              | 1       |
 | KeyRefused / NoFunds, QuotaGone           | that lane             | end, stay planned              | 3 / 4   |
 | NetworkDown (`run.network_wait` is over)  | that lane             | end, stay planned              | 1       |
-| BudgetReached                             | that lane             | go on: cheaper ones may fit    | 12      |
+| BudgetReached: run, month, images         | that lane             | go on: cheaper ones may fit    | 12      |
+| BudgetReached: one asset, one request     | nowhere               | go on                          | 12      |
 | deadline                                  | that lane, when its   | end, stay planned              | 13      |
 |                                           | answers would be late |                                |         |
 | failures or unknowns in a row             | that lane             | end, stay planned              | 11 / 14 |

@@ -27,6 +27,10 @@ class WorkSource(Protocol[W, O_contra]):
         """Takes a work's outcome back, which may make others ready, in any lane."""
         ...
 
+    def stop(self, lane: str) -> None:
+        """Nothing more starts at this lane; what other lanes only shared with it may become theirs to do."""
+        ...
+
     def is_done(self, lane: str) -> bool:
         """Whether this lane can surely never have more to do. False where it is not known."""
         ...

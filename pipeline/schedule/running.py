@@ -5,13 +5,24 @@ from contextlib import AbstractContextManager
 from typing import Generic
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from pipeline.domain.errors import MachineError, NotStarted
+from pipeline.domain.errors import BudgetReached, MachineError, NotStarted
 from pipeline.domain.event import Note, ProviderStopped
 from pipeline.ports import Recorder
 from pipeline.schedule.lanes import Ended, Execute, Lane, O, W, WorkSource
-from pipeline.schedule.stops import Cause, LaneStop, ScheduleResult, Stop, StopRules, Streak, is_failure, stop_by
+from pipeline.schedule.stops import (
+    BOUNDS_OF_ONE,
+    Cause,
+    LaneStop,
+    ScheduleResult,
+    Stop,
+    StopRules,
+    Streak,
+    is_failure,
+    stop_by,
+)
 
 
 class _Feed:
@@ -70,6 +81,8 @@ class _Schedule(Generic[W, O]):
         self._cut = False
 
     async def run(self, stop: Stop) -> ScheduleResult:
+        if stop.asked.is_set():
+            self._stop_everything("signal", stop.why, stop.exit)
         with anyio.CancelScope() as everything:
             async with anyio.create_task_group() as watchers:
                 watchers.start_soon(self._watch_stop, stop, everything)
@@ -97,6 +110,8 @@ class _Schedule(Generic[W, O]):
 
     async def _feed_one(self, feed: _Feed, works: TaskGroup) -> bool:
         """Starts one work, or waits until there may be one. Gives whether to go on."""
+        # A signal, and whoever else is ready, gets its turn between two starts.
+        await anyio.lowlevel.checkpoint()
         while feed.active >= feed.lane.workers:
             await self._changed.wait()
         if self._source.is_done(feed.lane.name):
@@ -141,9 +156,7 @@ class _Schedule(Generic[W, O]):
             self._fault(fault)
         finally:
             feed.active -= 1
-            for other in self._feeds:
-                other.idle = False
-            self._notify()
+            self._wake()
 
     def _judge(self, feed: _Feed, ended: Ended[O]) -> None:
         """What an ending means for what has not started."""
@@ -153,10 +166,13 @@ class _Schedule(Generic[W, O]):
         verdict = (stop_by(error) if error is not None else None) or feed.streak.count(error)
         if verdict is not None:
             cause, why, exit_status = verdict
+            stop = LaneStop(lane=feed.lane.name, cause=cause, why=why, exit=exit_status)
             if cause == "machine":
                 self._stop_everything(cause, why, exit_status)
+            elif isinstance(error, BudgetReached) and error.bound in BOUNDS_OF_ONE:
+                self._keep(stop)
             else:
-                self._stop_lane(feed, LaneStop(lane=feed.lane.name, cause=cause, why=why, exit=exit_status))
+                self._stop_lane(feed, stop)
         if self._rules.fail_fast and (ended.failed or is_failure(error)):
             self._stop_everything("fast", f"--fail-fast: {error or 'an asset failed'}", 11)
 
@@ -166,6 +182,8 @@ class _Schedule(Generic[W, O]):
         # A budget says only that this request did not fit: a cheaper one that waits already may.
         if stop.cause != "budget":
             feed.lane.close(stop.why)
+        self._source.stop(feed.lane.name)
+        self._wake()
 
     def _stop_late(self, feed: _Feed) -> None:
         self._stop_lane(feed, _late(feed))
@@ -181,16 +199,20 @@ class _Schedule(Generic[W, O]):
         self._stop_everything("fault", f"{type(fault).__name__}: {fault}", 1)
 
     def _add(self, stop: LaneStop) -> None:
-        if any(known.lane == stop.lane and known.cause == stop.cause for known in self._stops):
-            return
-        self._stops.append(stop)
-        if self._recorder is None:
+        if not self._keep(stop) or self._recorder is None:
             return
         if stop.lane:
             self._recorder(ProviderStopped(provider=stop.lane, why=stop.why, exit=stop.exit))
         else:
             flying = sum(feed.active for feed in self._feeds)
             self._recorder(Note(text=f"{stop.why}: nothing new is started, {flying} in flight are waited for"))
+
+    def _keep(self, stop: LaneStop) -> bool:
+        """Remembers a stop for the result; false when it is known."""
+        is_new = all(known.lane != stop.lane or known.cause != stop.cause for known in self._stops)
+        if is_new:
+            self._stops.append(stop)
+        return is_new
 
     async def _watch_stop(self, stop: Stop, everything: anyio.CancelScope) -> None:
         await stop.asked.wait()
@@ -210,6 +232,12 @@ class _Schedule(Generic[W, O]):
 
     def _is_late(self, feed: _Feed) -> bool:
         return self._deadline is not None and anyio.current_time() + feed.lane.expected() > self._deadline
+
+    def _wake(self) -> None:
+        """Lets every idle lane ask its source again."""
+        for feed in self._feeds:
+            feed.idle = False
+        self._notify()
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, anyio.Event()

@@ -93,6 +93,10 @@ class Stop:
             self.insisted.set()
 
 
+BOUNDS_OF_ONE = frozenset({"per_asset", "max_exposure", "unpriced"})
+"""Budgets that hold back one asset or one model's request; the others of its lane may well fit."""
+
+
 class Streak:
     """How a lane's last endings went in a row: what brought nothing, and what is unknown."""
 

@@ -189,6 +189,7 @@ class Chains:
         self.ready = [self._job(number, 0) for number in range(len(chains)) if chains[number]]
         self.finished_jobs: list[Job] = []
         self.outcomes: list[object] = []
+        self.stopped: list[str] = []
 
     def next(self, lane: str) -> Job | None:
         mine = [job for job in self.ready if job.lane == lane]
@@ -203,6 +204,10 @@ class Chains:
         self.outcomes.append(outcome)
         if outcome == "done" and work.left:
             self.ready.append(self._job(work.chain, work.depth + 1))
+
+    def stop(self, lane: str) -> None:
+        self.stopped.append(lane)
+        self.ready = [job for job in self.ready if job.lane != lane]
 
     def is_done(self, lane: str) -> bool:
         return False
@@ -227,6 +232,9 @@ class Count:
 
     def finished(self, work: int, outcome: object) -> None:
         self.finished_works += 1
+
+    def stop(self, lane: str) -> None:
+        self.left = 0
 
     def is_done(self, lane: str) -> bool:
         return not self.left

@@ -183,6 +183,18 @@ def test_some_answers_end_their_lane_while_others_go_on(error: PipelineError, ca
         assert str(error) in result.stops[0].why
         assert events == [ProviderStopped(provider="a", why=result.stops[0].why, exit=status)]
         assert bool(closed) is (cause != "budget")
+        assert source.stopped == ["a"]
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize("bound", ["per_asset", "max_exposure", "unpriced"])
+def test_a_bound_that_concerns_one_asset_ends_no_lane(bound: str) -> None:
+    async def main() -> None:
+        shop = Workshop(error=lambda job: BudgetReached("too dear", bound=bound) if job.chain < 2 else None)
+        result = await run_schedule(_singles(9), shop, [Lane(name="a", workers=1)])
+        assert len(shop.done) == 9
+        assert [(stop.cause, stop.exit) for stop in result.stops] == [("budget", 12)]
 
     in_virtual_time(main)
 
@@ -234,6 +246,21 @@ def test_rows_of_failures_are_counted_for_each_provider_alone() -> None:
         result = await run_schedule(source, shop, [Lane(name="a", workers=1), Lane(name="b", workers=1)], rules=rules)
         assert [stop.lane for stop in result.stops] == ["a"]
         assert len([job for job in shop.done if job.lane == "b"]) == 9
+
+    in_virtual_time(main)
+
+
+def test_work_that_a_stopped_lane_shared_becomes_another_lanes() -> None:
+    class Shared(Chains):
+        def stop(self, lane: str) -> None:
+            super().stop(lane)
+            self.ready.append(Job(lane="b", chain=0, depth=0, left=0))
+
+    async def main() -> None:
+        shop = Workshop(error=lambda job: KeyRefused("wrong key") if job.lane == "a" else None)
+        source = Shared(("a",), ("a",))
+        await run_schedule(source, shop, [Lane(name="b"), Lane(name="a", workers=1)])
+        assert [job.lane for job in shop.done if job.lane == "b"] == ["b"]
 
     in_virtual_time(main)
 
@@ -374,7 +401,7 @@ def test_a_signal_before_the_start_starts_nothing() -> None:
         stop, shop = Stop(), Workshop()
         stop.request("interrupted")
         result = await run_schedule(_singles(5), shop, [Lane(name="a", workers=1)], stop=stop)
-        assert len(shop.begun) <= 1
+        assert shop.begun == []
         assert result.exits == (130,)
 
     in_virtual_time(main)
