@@ -9,7 +9,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
@@ -35,6 +35,8 @@ _HOST_NAME = re.compile(
 )
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.ASCII)
 _LONGEST_URL = 16_384
+_MAY_PASS = frozenset({403, 404, 408, 425, 429, *range(500, 600)})
+"""Statuses of a store that has not yet got, or cannot just now serve, what it promised."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -43,6 +45,10 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 class NotFetched(Exception):
     """A url whose bytes cannot be had; one line that says why."""
+
+
+class NotYet(NotFetched):
+    """The same, but it may pass: the picture is paid for, and fetching it again costs nothing."""
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
@@ -116,13 +122,14 @@ class Downloader:
 
     http: the provider's own connections; what lies at its base URL's origin is fetched over them, with the key.
     allow_private: ``host`` or ``host:port`` that may be on private addresses. transport: instead of the network, for
-    other origins. bounds: connect and idle limits.
+    other origins. bounds: connect and idle limits. waits: seconds before each further try at what may pass.
     """
 
     http: HttpPost | None = None
     allow_private: tuple[str, ...] = ()
     bounds: Timeout = field(default_factory=lambda: Timeout(total=LONGEST, idle=30.0))
     max_bytes: int = MAX_BYTES
+    waits: tuple[float, ...] = (1.0, 4.0)
     resolve: Resolve = resolve
     transport: Transport | None = None
 
@@ -144,13 +151,22 @@ class Downloader:
         return redact(url, [self.http.key] if self.http else (), limit=200)
 
     async def _fetch(self, url: str) -> bytes:
+        longest = min(LONGEST, self.bounds.total)
         try:
-            with anyio.fail_after(min(LONGEST, self.bounds.total)):
-                return await self._follow(url)
+            with anyio.fail_after(longest):
+                for wait in self.waits:
+                    with suppress(NotYet):
+                        return await self._once(url)
+                    await anyio.sleep(wait)
+                return await self._once(url)
         except TimeoutError as error:
-            raise NotFetched(f"not there within {min(LONGEST, self.bounds.total):g} s") from error
+            raise NotFetched(f"not there within {longest:g} s") from error
+
+    async def _once(self, url: str) -> bytes:
+        try:
+            return await self._follow(url)
         except OSError as error:
-            raise NotFetched(redact(str(error)) or type(error).__name__) from error
+            raise NotYet(redact(str(error)) or type(error).__name__) from error
 
     async def _follow(self, url: str) -> bytes:
         for hop in range(MAX_REDIRECTS + 1):
@@ -163,7 +179,7 @@ class Downloader:
 
     async def _body(self, reply: Reply) -> bytes:
         if reply.status != 200:
-            raise NotFetched(f"HTTP {reply.status}")
+            raise (NotYet if reply.status in _MAY_PASS else NotFetched)(f"HTTP {reply.status}")
         body = await reply.read(self.max_bytes)
         if not body:
             raise NotFetched("an empty answer")

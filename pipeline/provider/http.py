@@ -1,4 +1,4 @@
-"""The one home of the HTTP library: a paid POST that is sent once, and a GET that never carries the key by itself.
+"""A paid POST that is sent once, and a GET that never carries the key by itself.
 
 `HttpPost.send` follows no redirect, retries nothing, asks for an uncompressed answer and streams it into a flight. How
 far it got decides what an error means: before the whole request was handed over it is `NotSent`, after that
@@ -121,17 +121,17 @@ class HttpPost:
     async def send(self, path: str, body: Body, flight: Flight, *, accept: str, cap: int) -> Head:
         """POSTs *body* to base URL + *path* once and streams the whole answer, decoded, into *flight*.
 
-        cap: bytes of the answer at most. Raises NotSent, OutcomeUnknown, BadRequest (it cannot be sent at all),
-        InputFault (before anything is sent), DiskFull (from the flight). Being cancelled stays being cancelled.
+        cap: bytes of the answer at most. Raises NotSent, OutcomeUnknown, BadRequest (it cannot be sent at all, or an
+        input is no longer what was prepared), DiskFull (from the flight). Being cancelled stays being cancelled.
         """
-        body.check()
         async with self._limiter:
             progress = _Progress(flight)
             try:
+                body.check()
                 with anyio.fail_after(self._timeout.total):
                     return await self._exchange(path, body, flight, progress, accept=accept, cap=cap)
             except InputFault as error:
-                raise NotSent(str(error)) from error
+                raise BadRequest(str(error)) from error
             except PipelineError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever broke, it decides whether money may be spent

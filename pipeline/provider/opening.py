@@ -1,6 +1,6 @@
 """Endpoints from what a manifest says of a provider."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -103,13 +103,15 @@ def in_process(app: Callable[..., Awaitable[None]]) -> Transport:
 class BodyReader:
     """The reading half of an endpoint: for answers that arrived before this process began."""
 
-    _read: Callable[[Head, bytes], Answer]
+    _read: Callable[..., Answer]
+    _secrets: tuple[Secret, ...] = ()
 
     def read(self, head: Head, body: bytes) -> Answer:
         """The pictures of a whole *body*, in order. Pure. Raises ProviderError by the one table of `wire`."""
-        return self._read(head, body)
+        return self._read(head, body, secrets=self._secrets)
 
 
-def readers() -> dict[str, BodyReader]:
-    """How a body of each protocol is read."""
-    return {"images": BodyReader(read_images), "chat": BodyReader(read_chat)}
+def readers(secrets: Iterable[Secret] = ()) -> dict[str, BodyReader]:
+    """How a body of each protocol is read; *secrets* are taken out of every text."""
+    keys = tuple(secrets)
+    return {"images": BodyReader(read_images, keys), "chat": BodyReader(read_chat, keys)}

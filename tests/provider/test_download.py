@@ -5,6 +5,7 @@ import anyio
 import httpx
 import pytest
 from anyio.abc import ByteStream
+from trio.testing import MockClock
 
 from pipeline.domain.capability import Profile, Timeout
 from pipeline.domain.errors import InputFault, OutcomeUnknown
@@ -127,7 +128,7 @@ class Names:
 
 
 def downloader(answer: Host, **changes: object) -> Downloader:
-    given: dict[str, object] = {"resolve": Names(), "transport": answer.transport}
+    given: dict[str, object] = {"resolve": Names(), "transport": answer.transport, "waits": ()}
     return Downloader(**(given | changes))  # type: ignore[arg-type]
 
 
@@ -312,9 +313,27 @@ async def test_a_download_is_bounded_in_size_and_time() -> None:
         async with listening(script) as base_url:
             host = base_url.removeprefix("http://").removesuffix("/v1")
             bounds = Timeout(connect=1, total=0.5, idle=0.3)
-            fetcher = Downloader(allow_private=(host,), bounds=bounds, max_bytes=1_000_000)
+            fetcher = Downloader(allow_private=(host,), bounds=bounds, max_bytes=1_000_000, waits=())
             with pytest.raises(OutcomeUnknown, match=words):
                 await fetcher.fetch(f"http://{host}/x.png")
+
+
+@pytest.mark.parametrize("anyio_backend", [("trio", {"clock": MockClock(autojump_threshold=0)})])
+@pytest.mark.parametrize("status", [403, 404, 429, 500, 503])
+async def test_what_may_pass_is_fetched_again_for_it_costs_nothing(status: int) -> None:
+    answers = [httpx.Response(status), httpx.Response(status)]
+    host = Host(lambda _: answers.pop() if answers else httpx.Response(200, content=PNG))
+    start = anyio.current_time()
+    assert await downloader(host, waits=(1.0, 4.0)).fetch("http://public.test/x.png") == PNG
+    assert anyio.current_time() - start == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("status", [400, 401, 410])
+async def test_what_will_not_pass_is_not_fetched_again(status: int) -> None:
+    host = Host(httpx.Response(status))
+    with pytest.raises(OutcomeUnknown):
+        await downloader(host, waits=(1.0, 4.0)).fetch("http://public.test/x.png")
+    assert len(host.requests) == 1
 
 
 async def test_a_cut_download_is_no_picture() -> None:
@@ -325,7 +344,7 @@ async def test_a_cut_download_is_no_picture() -> None:
     async with listening(cut) as base_url:
         host = base_url.removeprefix("http://").removesuffix("/v1")
         with pytest.raises(InputFault):
-            await Downloader(allow_private=(host,)).fetch_input(f"http://{host}/x.png")
+            await Downloader(allow_private=(host,), waits=()).fetch_input(f"http://{host}/x.png")
 
 
 async def test_an_endpoint_fetches_from_its_own_loopback_host() -> None:
@@ -340,8 +359,9 @@ async def test_an_endpoint_fetches_from_its_own_loopback_host() -> None:
         other = base_url.replace("127.0.0.1", "127.0.0.2").removesuffix("/v1") + "/files/x.png"
         with pytest.raises(OutcomeUnknown, match="private"):
             await endpoint.fetch(other)
-        allowed = spec(base_url, allow_private=("127.0.0.2",), profile=Profile(name="p"))
-        with pytest.raises(OutcomeUnknown, match="connect"):
+        bounds = Timeout(connect=0.2, total=0.3, idle=0.2)
+        allowed = spec(base_url, allow_private=("127.0.0.2",), profile=Profile(name="p"), timeout=bounds)
+        with pytest.raises(OutcomeUnknown, match=r"connect|within"):
             await endpoint_for(allowed, "images", KEY, connections=connections).fetch(other)
 
 

@@ -14,7 +14,6 @@ from pipeline.domain.capability import Limits, Profile, Timeout
 from pipeline.domain.errors import (
     BadRequest,
     DiskFull,
-    InputFault,
     KeyRefused,
     NotSent,
     OutcomeUnknown,
@@ -424,13 +423,28 @@ async def test_an_input_that_changed_on_disk_is_found_before_anything_is_sent(tm
     photo.path.write_bytes(b"other")
     flight = Flight()
     endpoint = endpoint_for(spec(), "images", KEY, host.transport)
-    with pytest.raises(InputFault):
+    with pytest.raises(BadRequest, match=r"photo\.png"):
         await endpoint.post(request(inputs=(photo,)), flight)
     photo.path.unlink()
-    with pytest.raises(InputFault):
+    with pytest.raises(BadRequest, match=r"photo\.png"):
         await endpoint.post(request(inputs=(photo,)), flight)
     assert (host.requests, flight.steps) == ([], [])
     await endpoint.aclose()
+
+
+async def test_an_input_that_changes_while_it_is_sent_is_never_sent_whole(tmp_path: Path) -> None:
+    photo = prepared(tmp_path, PNG + b"\0" * 3_000_000)
+
+    async def host(stream: ByteStream) -> None:
+        await stream.receive(1000)
+        photo.path.write_bytes(PNG)
+        while True:
+            await stream.receive()
+
+    async with listening(host) as base_url, Connections() as connections:
+        endpoint = endpoint_for(spec(base_url, timeout=PATIENT), "images", KEY, connections=connections)
+        with pytest.raises(BadRequest, match="changed while it was being sent"):
+            await endpoint.post(request(inputs=(photo,)), Flight())
 
 
 class Breaking(httpx.AsyncBaseTransport):
