@@ -12,7 +12,7 @@ from pipeline.domain.step import Role
 from pipeline.inputs.cache import Cache, Entry
 from pipeline.inputs.limits import InputLimits
 from pipeline.inputs.reading import check_picture, read_source
-from pipeline.inspect import BrokenPicture
+from pipeline.inspect import BrokenPicture, inspect
 
 _LIMITS: Final = InputLimits()
 _WEB: Final = ("http://", "https://")
@@ -58,10 +58,10 @@ class InputDesk:
         check_picture(source, data)
         return digest_of(data)
 
-    def add_fetched(self, url: str, data: bytes) -> Digest:
+    def add_fetched(self, url: str, data: bytes) -> None:
         """Takes in what the caller fetched, once a run, and keeps it by digest; `digest` answers for *url* then.
 
-        Raises InputFault when it is no whole picture, DiskFull.
+        What is no whole picture is remembered like a URL that could not be fetched. Raises DiskFull, MachineError.
         """
         try:
             if not data:
@@ -71,12 +71,11 @@ class InputDesk:
             check_picture(url, data)
         except InputFault as fault:
             self.add_failed(url, str(fault))
-            raise
+            return
         digest = digest_of(data)
         self._cache.keep(digest, data)
         self._faults.pop(url, None)
         self._digests[url] = digest
-        return digest
 
     def add_failed(self, url: str, why: str) -> None:
         """Remembers that *url* could not be fetched; `digest` says *why* then."""
@@ -124,16 +123,17 @@ class InputDesk:
     def prepare_picture(self, image: Image, path: Path) -> Prepared:
         """A picture of our own store as an input, which a chain's next edit is; not copied when it is fine as it is.
 
-        Blocks. Raises InputFault.
+        It is hashed first, so that nobody's tampering leaks into a paid edit. Blocks.
+        Raises InputFault when it is damaged, DiskFull.
         """
         ready = self._ready.get(("image", image.digest))
         if ready is not None:
             return ready
         facts = image.facts
-        simple = facts.format is not Format.GIF and not facts.notes and image.size < self._limits.sent_bytes
-        if not simple or facts.width * facts.height > self._limits.sent_pixels:
+        large = image.size >= self._limits.sent_bytes or facts.width * facts.height > self._limits.sent_pixels
+        if large or facts.format is Format.GIF or not _is_plain(image, path):
             return self.prepare(str(path), "image", image.digest)
-        return Prepared(
+        self._ready["image", image.digest] = ready = Prepared(
             role="image",
             digest=image.digest,
             path=path,
@@ -143,6 +143,7 @@ class InputDesk:
             width=facts.width,
             height=facts.height,
         )
+        return ready
 
     def match(self, images: tuple[Prepared, ...], mask: Prepared, source: str = "the mask") -> tuple[Prepared, ...]:
         """The images with the mask that fits the first of them last. Blocks when the mask has to be scaled.
@@ -169,6 +170,20 @@ class InputDesk:
     def forget(self, keep: frozenset[Digest]) -> int:
         """Removes cached files of every input not in *keep* and says how many went; all of it can be made again."""
         return self._cache.forget(keep)
+
+
+def _is_plain(image: Image, path: Path) -> bool:
+    """Whether a stored picture is one frame of 8-bit RGB or RGBA and nothing more. Raises InputFault when its bytes are not its own."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputFault(
+            f"{path}: the picture before it cannot be read: {error.strerror} (`pipeline verify`)"
+        ) from error
+    if digest_of(data) != image.digest:
+        raise InputFault(f"{path}: the picture before it is damaged in the store (`pipeline verify --repair`)")
+    odd_png = image.facts.format is Format.PNG and (data[24], data[25]) not in {(8, 2), (8, 6)}
+    return not odd_png and not inspect(data).notes
 
 
 def _prepared(entry: Entry, role: Role, digest: Digest) -> Prepared:

@@ -15,11 +15,10 @@ from pipeline.domain.failpoint import failpoint
 from pipeline.domain.record import AttemptId
 from pipeline.domain.request import Head
 from pipeline.store import durable, headers
+from pipeline.store.reserve import length_without_reserve, reserve_space
 
 _PRIVATE: Final = 0o600
 _LARGEST_BODY: Final = 1024 * 1024 * 1024
-_NO_RESERVE: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
-_TAIL: Final = 64 * 1024
 _PICTURE: Final = re.compile(r"\.(\d{1,3})\.bin")
 
 
@@ -66,7 +65,7 @@ class SpoolFlight:
             failpoint("spool.reserve")
             self._fd = durable.create(self._name("part"), inside=inside, mode=_PRIVATE)
             try:
-                _reserve(self._fd, reserve)
+                reserve_space(self._fd, reserve)
             except OSError:
                 self.close()
                 durable.discard(self._name("part"), inside=inside)
@@ -157,7 +156,7 @@ class SpoolFlight:
             self._fd = os.open(
                 self._name("part"), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=inside
             )
-            self._size = _without_reserve(self._fd)
+            self._size = length_without_reserve(self._fd)
         os.ftruncate(self._fd, self._size)
         failpoint("spool.sync")
         if self._exists("head"):
@@ -201,7 +200,7 @@ class SpoolFlight:
             if not self._exists("part"):
                 return 0
             with os.fdopen(durable.open_to_read(self._path("part")), "rb", buffering=0) as file:
-                return _without_reserve(file.fileno())
+                return length_without_reserve(file.fileno())
 
     def keep_picture(self, number: int, data: bytes) -> None:
         """Keeps a fetched url result durably beside its answer. Idempotent. Raises DiskFull, MachineError."""
@@ -233,7 +232,11 @@ class SpoolFlight:
         self._pieces = None
 
     def quarantine(self, reason: str) -> None:
-        """Moves what arrived to the quarantine with a ``.why`` file: paid for, unusable, never deleted unasked."""
+        """Moves what arrived to the quarantine with a ``.why`` file: paid for, unusable, never deleted unasked.
+
+        The reserve goes. Raises DiskFull, MachineError.
+        """
+        arrived = self.arrived()
         self.close()
         text = json.dumps({"attempt": self.attempt_id, "reason": reason[:2000]}).encode()
         why = durable.temporary()
@@ -244,6 +247,8 @@ class SpoolFlight:
         ):
             durable.write_whole(why, text, inside=outside, mode=_PRIVATE)
             os.rename(why, self._name("why"), src_dir_fd=outside, dst_dir_fd=outside)
+            if self._exists("part"):
+                os.truncate(self._path("part"), arrived)
             for name in self._files():
                 os.rename(name, name, src_dir_fd=inside, dst_dir_fd=outside)
             durable.sync_folder(outside)
@@ -278,26 +283,3 @@ class SpoolFlight:
     def _read(self, kind: str) -> bytes:
         data = durable.read_regular(self._path(kind), at_most=_LARGEST_BODY)
         return data if kind == "body" else data.rstrip(b"\0")
-
-
-def _reserve(fd: int, size: int) -> None:
-    """Takes disk space for *size* bytes; where the file system cannot do that, nothing is taken. Raises OSError."""
-    if size <= 0 or not hasattr(os, "posix_fallocate"):
-        return
-    try:
-        os.posix_fallocate(fd, 0, size)
-    except OSError as error:
-        if error.errno not in _NO_RESERVE:
-            raise
-
-
-def _without_reserve(fd: int) -> int:
-    """Where the body ends: what was reserved and never written is zeros, and no answer ends with a zero byte."""
-    end = os.fstat(fd).st_size
-    while end:
-        start = max(0, end - _TAIL)
-        piece = os.pread(fd, end - start, start).rstrip(b"\0")
-        if piece:
-            return start + len(piece)
-        end = start
-    return 0

@@ -12,7 +12,7 @@ from pipeline.domain.digest import Digest, Json, canonical_json, digest_of
 from pipeline.domain.image import Facts, Format, Image
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import AttemptId, Intent, IntentSlot, Kept, Outcome, RunId, Settlement, Space, State
-from pipeline.domain.step import KEY_VERSION, AssetName, KeyParts, Protocol, Role, StepKey, step_key
+from pipeline.domain.step import KEY_VERSION, Accept, AssetName, KeyParts, Protocol, Role, StepKey, step_key
 
 VERSION: Final = 1
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -54,7 +54,15 @@ def _intent(intent: Intent) -> dict[str, Json]:
         for field in dataclasses.fields(intent)
         if field.name not in {"slots", "opened_at", "notes"}
     }
-    slots: list[Json] = [{"key": slot.key, "asset": slot.asset, "parts": slot.parts.as_json()} for slot in intent.slots]
+    slots: list[Json] = [
+        {
+            "key": slot.key,
+            "asset": slot.asset,
+            "parts": slot.parts.as_json(),
+            "accept": {"size": slot.accept.size, "format": slot.accept.format},
+        }
+        for slot in intent.slots
+    ]
     return {**plain, "opened_at": _time(intent.opened_at), "notes": list(intent.notes), "slots": slots}
 
 
@@ -206,7 +214,15 @@ def _read_slot(body: _Fields) -> IntentSlot:
     )
     if raw.number("key_version") == KEY_VERSION and step_key(parts) != key:
         raise ValueError("key: it is not the key of its parts")
-    return IntentSlot(key=key, parts=parts, asset=AssetName(body.text("asset")))
+    accept = _read_accept(body.fields("accept")) if body.has("accept") else Accept()
+    return IntentSlot(key=key, parts=parts, asset=AssetName(body.text("asset")), accept=accept)
+
+
+def _read_accept(body: _Fields) -> Accept:
+    match (body.text("size"), body.text("format")):
+        case ("any" | "exact" as size, "any" | "exact" as form):
+            return Accept(size=size, format=form)
+    raise ValueError("accept: any or exact was expected")
 
 
 def _read_input(entry: Json) -> tuple[Role, Digest]:

@@ -18,7 +18,7 @@ from pipeline.domain.record import (
     Settlement,
     State,
 )
-from pipeline.domain.step import AssetName, KeyParts, step_key
+from pipeline.domain.step import Accept, AssetName, KeyParts, step_key
 
 PARTS = KeyParts(
     protocol="images",
@@ -30,6 +30,8 @@ PARTS = KeyParts(
 )
 BARE = KeyParts(protocol="chat", model="m", params={}, prompt="p")
 
+EXACT = Accept(size="exact", format="exact")
+
 INTENT = Intent(
     attempt_id=AttemptId("01J-attempt_1"),
     run_id=RunId("run-1"),
@@ -40,7 +42,7 @@ INTENT = Intent(
     protocol="images",
     model="gpt-image-2",
     slots=(
-        IntentSlot(key=step_key(PARTS), parts=PARTS, asset=AssetName("hero/SKU-1/marble#2")),
+        IntentSlot(key=step_key(PARTS), parts=PARTS, asset=AssetName("hero/SKU-1/marble#2"), accept=EXACT),
         IntentSlot(key=step_key(BARE), parts=BARE, asset=AssetName("hero/SKU-2")),
     ),
     cost_low=MicroUsd(1),
@@ -67,7 +69,14 @@ SETTLEMENT = Settlement(
     space=PAID,
     kept=(
         Kept(image=IMAGE, slot=0, state=State.DONE, revised_prompt="a cup", warnings=("webp, not png",)),
-        Kept(image=replace(IMAGE, digest=Digest("e" * 64)), slot=1, state=State.FAILED, reason=Reason.OPAQUE.value),
+        Kept(
+            image=replace(IMAGE, digest=Digest("e" * 64)),
+            slot=1,
+            state=State.FAILED,
+            reason=Reason.OPAQUE.value,
+            revised_prompt="x",
+            warnings=("w",),
+        ),
         Kept(image=replace(IMAGE, digest=Digest("f" * 64)), slot=None, state=State.DONE),
     ),
     reason="mismatch",

@@ -25,7 +25,7 @@ def test_a_receipt_holds_every_field_of_intent_and_settlement(tmp_path: Path) ->
 
 def test_every_field_of_the_sample_differs_from_its_default() -> None:
     # So that a field that is added later and not read back fails the test above.
-    for value in (INTENT, SETTLEMENT):
+    for value in (INTENT, INTENT.slots[0], SETTLEMENT, SETTLEMENT.kept[1]):
         for field in dataclasses.fields(value):
             if field.default is not dataclasses.MISSING:
                 assert getattr(value, field.name) != field.default, field.name
@@ -117,6 +117,7 @@ def sealed(change: "dict[str, object]") -> bytes:
         ("intent.opened_at", "2026-11-30T00:00:00"),
         ("intent.slots", {}),
         ("intent.slots.0.key", "z" * 64),
+        ("intent.slots.0.accept.size", "maybe"),
         ("intent.slots.0.parts.prompt", "another prompt"),
         ("intent.slots.0.parts.inputs", [["image", "short"]]),
         ("intent.notes", [1]),

@@ -220,6 +220,13 @@ def test_quarantined_bodies_are_kept_with_their_reason(spool: Spool, tmp_path: P
     assert spool.release(now + timedelta(minutes=1)) == 3
 
 
+def test_a_quarantined_fragment_gives_its_reserve_back(spool: Spool, tmp_path: Path) -> None:
+    with spool.open(ONE, reserve=300_000) as flight:
+        flight.write(b"half an answ")
+    spool.reopen(ONE).quarantine("cut")
+    assert (tmp_path / "quarantine" / "attempt-1.part").read_bytes() == b"half an answ"
+
+
 def test_a_body_larger_than_memory_is_read_from_its_file(tmp_path: Path) -> None:
     spool = Spool(tmp_path, tmp_path, memory=1000)
     with spool.open(ONE) as flight:
