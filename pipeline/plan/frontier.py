@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from pipeline.domain.digest import Digest
-from pipeline.domain.record import Reason, Slot, Space, State
+from pipeline.domain.record import Reason, Space, State
 from pipeline.domain.step import StepKey
 from pipeline.plan.lane import Lane, OpenStep
 from pipeline.plan.making import Plan
@@ -265,9 +265,11 @@ class Frontier:
             self._report(as_found(entry))
 
     def _as_recorded(self, step: OpenStep) -> StepResult:
+        """What the ledger says of a step that never came back; planned where it says no more than before."""
         space, key = step.at
-        slot: Slot | None = self._lookup(space, (key,)).get(key)
-        if slot is None:
+        slot = self._lookup(space, (key,)).get(key)
+        before = step.entry.slot
+        if slot is None or (before is not None and slot.attempt_id == before.attempt_id):
             return StepResult(state=State.PLANNED)
         return StepResult(state=slot.state, reason=slot.reason, image=slot.image, usd=slot.usd, warnings=slot.warnings)
 

@@ -231,14 +231,16 @@ def image(name: str) -> Image:
     )
 
 
-def slot(key: StepKey, state: State, *, reason: str = "", picture: Image | None = None) -> Slot:
+def slot(
+    key: StepKey, state: State, *, reason: str = "", picture: Image | None = None, attempt: str = "attempt"
+) -> Slot:
     return Slot(
         key=key,
         state=state,
         reason=reason,
         image=picture,
         run_id=RunId("run"),
-        attempt_id=AttemptId("attempt"),
+        attempt_id=AttemptId(attempt),
         usd=MicroUsd(0),
         warnings=(),
         updated_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -251,6 +253,7 @@ class Book:
 
     slots: dict[tuple[Space, StepKey], Slot] = field(default_factory=dict)
     questions: int = 0
+    written: int = 0
 
     def lookup(self, space: Space, keys: Sequence[StepKey]) -> Mapping[StepKey, Slot]:
         self.questions += 1
@@ -259,7 +262,10 @@ class Book:
     def put(
         self, key: StepKey, state: State, *, reason: str = "", picture: Image | None = None, space: str = ""
     ) -> None:
-        self.slots[Space(space), key] = slot(key, state, reason=reason, picture=picture)
+        self.written += 1
+        self.slots[Space(space), key] = slot(
+            key, state, reason=reason, picture=picture, attempt=f"attempt {self.written}"
+        )
 
 
 def paid(provider_name: str) -> Space:
