@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pipeline.catalogue.data import Document, did_you_mean, merge, problems_of
+from pipeline.catalogue.data import Document, did_you_mean, merge, problems_of, without_nulls
 from pipeline.catalogue.entries import MODEL, PROVIDER, ModelEntry, ProviderEntry
 from pipeline.domain.errors import ManifestError, Problem
 
@@ -32,28 +32,33 @@ def assemble(documents: Sequence[Document]) -> Assembled:
 
     Raises ManifestError with all faults, each at its place in the document that wrote it.
     """
-    content: object = {}
-    for document in documents:
-        content = merge(content, document.content)
-    assert isinstance(content, dict)
     problems: list[Problem] = []
-    raw = {section: _resolved(content.get(section) or {}, section, documents, problems) for section in OWN}
+    raw = {section: _resolved(_layered(section, documents), section, documents, problems) for section in OWN}
     providers: dict[str, ProviderEntry] = {}
     for name, entry in raw["providers"].items():
         try:
-            providers[name] = PROVIDER.validate_python(entry)
+            providers[name] = PROVIDER.validate_python(_whole(entry))
         except ValidationError as error:
             problems += problems_of(error, ("providers", name), documents)
     models: dict[str, ModelEntry] = {}
     for name, entry in raw["models"].items():
         try:
-            models[name] = MODEL.validate_python(entry)
+            models[name] = MODEL.validate_python(without_nulls(entry))
         except ValidationError as error:
             problems += problems_of(error, ("models", name), documents)
     special, priced = _special(raw["models"], providers, documents, problems)
     if problems:
         raise ManifestError(problems)
     return Assembled(providers=providers, models=models, special=special, priced_here=frozenset(priced))
+
+
+def _layered(section: str, documents: Sequence[Document]) -> Mapping[str, object]:
+    """One section of all documents; an entry that the last word on it sets to null is gone."""
+    entries: object = {}
+    for document in documents:
+        entries = merge(entries, document.content.get(section) or {})
+    assert isinstance(entries, Mapping)
+    return {name: entry for name, entry in entries.items() if entry is not None}
 
 
 def _special(
@@ -71,12 +76,18 @@ def _special(
             own = provider.models.get(model) or {}
             entry = merge(merge(_base(model, own, models), everywhere), own)
             try:
-                special[name, model] = MODEL.validate_python(entry)
+                special[name, model] = MODEL.validate_python(without_nulls(entry))
             except ValidationError as error:
                 problems += problems_of(error, ("models", model), documents, also=("providers", name, "models", model))
             if any(isinstance(part, Mapping) and "prices" in part for part in (everywhere, own)):
                 priced.add((name, model))
     return special, priced
+
+
+def _whole(entry: Mapping[str, object]) -> Mapping[str, object]:
+    """A provider's entry less its nulls, but with those of `models`, which are still to be laid over something."""
+    own = {key: without_nulls(value) for key, value in entry.items() if value is not None and key != "models"}
+    return {**own, "models": entry.get("models") or {}}
 
 
 def _base(model: str, own: object, models: Mapping[str, Mapping[str, object]]) -> Mapping[str, object]:

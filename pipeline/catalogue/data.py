@@ -144,12 +144,12 @@ def check_sections(document: Document) -> None:
             problems.append(
                 _at(document, (key,), f"unknown key {key!r}", did_you_mean(key, SECTIONS) or "known: providers, models")
             )
-        elif not isinstance(value, Mapping):
+        elif value is not None and not isinstance(value, Mapping):
             problems.append(_at(document, (key,), f"{key} is a mapping of names to entries"))
         else:
             problems += [
                 _at(document, (key, name), f"{key}.{name} is a mapping")
-                for name, entry in value.items()
+                for name, entry in (value or {}).items()
                 if not isinstance(entry, Mapping) and entry is not None
             ]
     if problems:
@@ -157,16 +157,23 @@ def check_sections(document: Document) -> None:
 
 
 def merge(base: object, over: object) -> object:
-    """*over* laid over *base*, key by key; null removes a key, lists and values replace."""
+    """*over* laid over *base*, key by key; lists and values replace. A null stays until `without_nulls`."""
     if not isinstance(base, Mapping) or not isinstance(over, Mapping):
         return over
     merged: dict[str, object] = dict(base)
     for key, value in over.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key, {} if isinstance(value, Mapping) else None), value)
+        merged[key] = merge(merged[key], value) if key in merged else value
     return merged
+
+
+def without_nulls(value: object) -> object:
+    """*value* less every key that is null: that is how one document removes what another one says.
+
+    Done last, so that a provider's null still removes a key of the model it is laid over.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
 
 
 def problems_of(error: ValidationError, path: Path_, documents: Sequence[Document], also: Path_ = ()) -> list[Problem]:

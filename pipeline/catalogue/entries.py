@@ -204,10 +204,11 @@ class ProviderEntry:
     unknown_params: what happens to a parameter nobody knows. relays: the only fields of a JSON generation that reach
     the model; empty: all. prices: whose the price lists are (``maker``: this host is the maker; ``estimate``: a
     reseller, the maker's prices are taken). models: model id (``*``: every known model) -> keys of a model entry that
-    are different here.
+    are different here. like: the entry whose keys this one starts from (all but ``title`` and ``notes``).
     """
 
     title: str = ""
+    like: str = ""
     base_url: str = ""
     protocol: Protocol = "images"
     response_format: Literal["b64_json", "url"] | None = None

@@ -80,15 +80,15 @@ def nearest(sizes: Sizes, value: object) -> str:
     if sizes.rule is None:
         if wanted is None or not sizes.listed:
             return sizes.listed[0] if sizes.listed else "auto"
-        return min(sizes.listed, key=lambda size: _distance(edges(size), wanted))
+        return min(sizes.listed, key=lambda size: _distance(edges(size), wanted, shape=4))
     return text(_on_grid(sizes.rule, wanted or (1024, 1024)))
 
 
-def _distance(size: Edges, wanted: Edges) -> float:
+def _distance(size: Edges, wanted: Edges, shape: float) -> float:
+    """How far one size is from another: by each edge, and by the ratio as much as *shape* says."""
     wide = math.log(size[0] / wanted[0])
     high = math.log(size[1] / wanted[1])
-    # The shape counts for half: 512x512 stays square, yet 1920x1080 keeps its width and becomes 1920x1088.
-    return wide * wide + high * high + (wide - high) ** 2 / 2
+    return wide * wide + high * high + shape * (wide - high) ** 2
 
 
 @lru_cache(maxsize=256)
@@ -96,4 +96,5 @@ def _on_grid(rule: GridRule, wanted: Edges) -> Edges:
     """The whole grid is looked at (57,600 sizes for gpt-image-2, some 40 ms): only a mistake pays for it, once."""
     steps = range(rule.multiple, rule.longest + 1, rule.multiple)
     legal = ((wide, high) for wide in steps for high in steps if not fault(rule, (wide, high)))
-    return min(legal, key=lambda size: _distance(size, wanted))
+    # The shape counts for half: 512x512 stays square, yet 1920x1080 keeps its width and becomes 1920x1088.
+    return min(legal, key=lambda size: _distance(size, wanted, shape=0.5))

@@ -16,10 +16,9 @@ def sizes_of(catalogue: DatedCatalogue, model: str, preset: str = "openai") -> S
     return entry.sizes
 
 
-LEGAL = (
-    "1024x1024 1536x1024 1024x1536 2048x2048 2048x1152 1152x2048 2560x1440 3840x2160 2160x3840 "
-    "1920x1088 816x816 1024x640 3840x1280 2880x2880 auto"
-).split()
+STANDARD = ["1024x1024", "1536x1024", "1024x1536", "2048x2048", "2048x1152", "1152x2048", "2560x1440", "auto"]
+LARGE = ["3840x2160", "2160x3840", "3840x1280", "2880x2880"]
+LEGAL = [*STANDARD, *LARGE, "1920x1088", "816x816", "1024x640"]
 ILLEGAL = {
     "1920x1080": "multiples of 16",
     "512x512": "fewer than 655,360",
