@@ -1,5 +1,6 @@
 """The desk where inputs are handed in: each is read once a run, copied, and made sendable once for all runs."""
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Final

@@ -10,6 +10,7 @@ from typing import Final
 
 from pipeline.domain.digest import Digest
 from pipeline.store import durable
+from pipeline.store.images import DamagedImage
 
 _FICLONE: Final = 0x40049409
 """ioctl of Linux (linux/fs.h): the new file shares the blocks of the old one until either is written to."""
@@ -17,6 +18,7 @@ _FICLONE: Final = 0x40049409
 _CANNOT_CLONE: Final = frozenset({
     errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.EXDEV, errno.EPERM, errno.ENOSYS, errno.ETXTBSY, errno.EBADF,
 })  # fmt: skip
+_WAY_OUT: Final = "`pipeline verify --repair` puts it back from free sources"
 _PIECE: Final = 1024 * 1024
 
 
@@ -24,9 +26,13 @@ def copy_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
     """Makes a new, synced file *name* with the bytes of *source*, which must have that digest.
 
     What is hashed is the copy, after it was made, so that nothing damaged ever gets a name in the output tree.
-    Raises OSError (EIO when the bytes are not those of the digest); the caller removes what is left.
+    Raises DamagedImage when the source is gone or its bytes are not those of the digest, OSError otherwise; the caller
+    removes what is left.
     """
-    reading = durable.open_to_read(source)
+    try:
+        reading = durable.open_to_read(source)
+    except OSError as error:
+        raise DamagedImage(f"{source}: this image cannot be read: {error.strerror} ({_WAY_OUT})") from error
     try:
         fd = os.open(
             name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=inside
@@ -34,7 +40,9 @@ def copy_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
         try:
             actual = _shared(reading, fd) or _copied(reading, fd)
             if actual != digest:
-                raise OSError(errno.EIO, "the image is damaged in the store (run: pipeline verify --repair)")
+                raise DamagedImage(
+                    f"{source}: this image is damaged, its bytes are not those its name says ({_WAY_OUT})"
+                )
             durable.sync(fd)
         finally:
             os.close(fd)
