@@ -57,7 +57,13 @@ async def stats(request: Request) -> Response:
 
 
 async def reset(request: Request) -> Response:
-    """``POST /_gateway/reset``: forgets requests, bills and how often faults struck."""
+    """``POST /_gateway/reset``: forgets requests, bills and how often faults struck.
+
+    Raises ApiError (403) for a page of another origin, which may post here without asking the browser.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host", ""):
+        raise ApiError(Trouble(status=403, message="Only pages of the gateway itself may reset it."))
     gateway = gateway_of(request)
     gateway.stats.reset()
     gateway.faults.reset()

@@ -33,13 +33,13 @@ class Connection(Protocol):
 
 
 class Carried(Response):
-    """A whole answer that does not arrive as one. gap: seconds between its pieces."""
+    """A whole answer that does not arrive as one. share: how much of it comes before a cut, a reset or a stall."""
 
-    def __init__(self, answer: Response, carriage: Carriage, gap: float | None = None) -> None:
+    def __init__(self, answer: Response, carriage: Carriage, share: float = 0.5) -> None:
         super().__init__(bytes(answer.body), answer.status_code)
         self.raw_headers = list(answer.raw_headers)
         self._carriage = carriage
-        self._gap = _GAP if gap is None else gap
+        self._share = share
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the answer the way it was told to."""
@@ -56,7 +56,7 @@ class Carried(Response):
             case "pad":
                 await self._pad(send, body)
             case "cut" | "reset" | "stall_body":
-                await self._half(scope, receive, send, body[: len(body) // 2])
+                await self._half(scope, receive, send, body[: int(len(body) * self._share)])
 
     async def _begin(self, send: Send, *, length: bool = True) -> None:
         headers = self.raw_headers if length else [pair for pair in self.raw_headers if pair[0] != b"content-length"]
@@ -74,7 +74,7 @@ class Carried(Response):
             return
         await self._piece(send, half, more=True)
         if self._carriage == "reset":
-            await anyio.sleep(min(self._gap, 0.02))  # lets the half reach the other side first
+            await anyio.sleep(_GAP / 2)  # lets the half reach the other side first
             await _reset(scope, receive)
         elif self._carriage == "cut" and connection is not None:
             connection.close()
@@ -85,14 +85,14 @@ class Carried(Response):
         step = max(1, -(-len(body) // _PIECES))
         for start in range(0, len(body), step):
             await self._piece(send, body[start : start + step], more=True)
-            await anyio.sleep(self._gap)
+            await anyio.sleep(_GAP)
         await self._piece(send, b"", more=False)
 
     async def _pad(self, send: Send, body: bytes) -> None:
         await self._begin(send, length=False)
         for _ in range(_PADS):
             await self._piece(send, b" \r\n", more=True)
-            await anyio.sleep(self._gap)
+            await anyio.sleep(_GAP)
         await self._piece(send, body, more=False)
 
 

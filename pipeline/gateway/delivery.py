@@ -59,7 +59,7 @@ async def deliver(
     cut = await wait(gateway, seconds_of(gateway, accepted))
     if cut is not None:
         return page_response(cut)
-    late = late_answer(gateway, request, strike)
+    late = late_answer(gateway, request, accepted)
     if late is not None:
         return late
     if strike is not None and strike.misfortune.carriage in {"drop", "stall"}:
@@ -107,9 +107,12 @@ def early_answer(gateway: Gateway, request: Request, strike: Strike | None) -> R
     return _fault_answer(gateway, request, strike)
 
 
-def late_answer(gateway: Gateway, request: Request, strike: Strike | None) -> Response | None:
+def late_answer(gateway: Gateway, request: Request, accepted: Accepted) -> Response | None:
     """The answer of a fault that comes when the work is done and replaces the pictures."""
-    if strike is None or not strike.misfortune.late or strike.misfortune.chat:
+    strike = accepted.strike
+    if strike is None or not strike.misfortune.late:
+        return None
+    if strike.misfortune.chat and accepted.order.route == "chat":
         return None
     return _fault_answer(gateway, request, strike)
 

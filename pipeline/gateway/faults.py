@@ -76,8 +76,9 @@ class FaultBook:
     def strike(self, order: Order, headers: Mapping[str, str]) -> Strike | None:
         """The fault for this request, if any."""
         self._arrivals += 1
-        self._asked[order.digest] += 1
-        tries = self._asked[order.digest]
+        asked = f"{order.first}:{order.digest}"
+        self._asked[asked] += 1
+        tries = self._asked[asked]
         named = _named(order.prompt, headers, tries)
         if named is not None:
             return named
@@ -103,7 +104,7 @@ class FaultBook:
 
     def _draw(self, number: int, order: Order, tries: int) -> float:
         """A number from 0 to 1 that depends on nothing but the seed, the entry, the order and the try."""
-        drawn = digest_of(f"{self._seed}:{number}:{tries}:{order.digest}".encode())
+        drawn = digest_of(f"{self._seed}:{number}:{tries}:{order.first}:{order.digest}".encode())
         return Random(drawn).random()  # noqa: S311 - a rehearsal of luck
 
 

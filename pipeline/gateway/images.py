@@ -73,11 +73,12 @@ async def _streamed(gateway: Gateway, request: Request, accepted: Accepted) -> R
         return early
     if outlasts_proxy(gateway, accepted):
         return await deliver(gateway, request, accepted, lambda _: page_response(proxy_page(524, "A timeout occurred")))
-    events = image_events(gateway, accepted)
-    if strike is None or (strike.misfortune.carriage == "whole" and strike.misfortune.page is None):
-        return EventStream(events, accepted.headers)
-    if strike.misfortune.page is not None:
+    misfortune = strike.misfortune if strike is not None else None
+    if misfortune is not None and (misfortune.page is not None or (misfortune.trouble and not misfortune.stream)):
         return await deliver(gateway, request, accepted, lambda _: Response(b""))
+    events = image_events(gateway, accepted)
+    if misfortune is None or misfortune.carriage == "whole":
+        return EventStream(events, accepted.headers)
     body = b"".join([event async for event in events])
     whole = Response(body, media_type="text/event-stream", headers=dict(accepted.headers))
-    return Carried(whole, strike.misfortune.carriage)
+    return Carried(whole, misfortune.carriage, share=1.0 if misfortune.stream == "cut" else 0.5)

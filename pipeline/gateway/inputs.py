@@ -16,7 +16,7 @@ _IMAGE_LIMIT = 50 * 2**20
 _MASK_LIMIT = 4 * 2**20
 _MOST_PIXELS = 80_000_000
 _MEDIA_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/jpg": "JPEG", "image/webp": "WEBP"}
-_STRICT_FORMATS = ("PNG", "JPEG", "WEBP", "MPO")
+_STRICT_FORMATS = ("PNG", "JPEG", "WEBP")
 _MODES = {"RGB", "RGBA", "L", "LA"}
 
 

@@ -43,7 +43,7 @@ def is_served(model: str, profile: Profile) -> bool:
         case "openai":
             return _IMAGES_ROUTE.fullmatch(model) is not None
         case "channel":
-            return _DRAWS.search(model) is not None
+            return draws(model) and not model.startswith("dall-e")
 
 
 def draws(model: str) -> bool:

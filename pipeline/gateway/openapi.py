@@ -69,7 +69,7 @@ def _paths(profile: Profile) -> Schema:
         },
     }
     if profile.edits:
-        form = {
+        form: Schema = {
             "required": True,
             "content": {"multipart/form-data": {"schema": _ref("EditForm")}, **_content("EditRequest")},
         }

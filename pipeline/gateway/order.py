@@ -58,9 +58,9 @@ class Order:
 
     @cached_property
     def digest(self) -> Digest:
-        """Names everything that decides the pictures, so that equal orders get equal pictures."""
+        """Names everything that decides the pictures but their numbers: picture 2 is one picture, however it is asked."""
         parts: list[Json] = [self.route, self.model, self.prompt, self.size, self.quality, self.background]
-        parts += [self.output_format, self.compression, self.frames, self.first]
+        parts += [self.output_format, self.compression, self.frames, self.frame_ms]
         parts += [picture.digest for picture in self.inputs]
         parts += ["mask", self.mask.digest if self.mask else None]
         parts += [[name, value] for name, value in self.other]

@@ -60,7 +60,8 @@ def scales(canvas: Canvas) -> None:
     """Overlapping rings, the wave pattern of Japanese cloth."""
     palette, random = canvas.palette, canvas.random
     canvas.draw.rectangle((0, 0, canvas.width, canvas.height), fill=palette.middle)
-    radius = canvas.unit / random.choice((5, 6, 7))
+    radius = canvas.unit / random.uniform(4.5, 7.5)
+    drift = radius * random.random()
     rings = (
         (1.0, palette.paper),
         (0.9, palette.middle),
@@ -72,6 +73,6 @@ def scales(canvas: Canvas) -> None:
     for row in range(rows):
         y = row * radius * 0.5
         shift = radius if row % 2 else 0.0
-        for column in range(math.ceil(canvas.width / (radius * 2)) + 2):
+        for column in range(math.ceil(canvas.width / (radius * 2)) + 3):
             for share, colour in rings:
-                canvas.disc(column * radius * 2 - radius + shift, y + radius, radius * share, colour)
+                canvas.disc(column * radius * 2 - radius * 2 + shift + drift, y + radius, radius * share, colour)

@@ -12,24 +12,21 @@ Thing: TypeAlias = Callable[[Canvas, float, float, float], None]
 
 def still_life(canvas: Canvas, thing: Thing | None = None) -> None:
     """A thing on a plinth in studio light: what most product prompts are about. None: any thing."""
-    palette = canvas.palette
-    canvas.sky(mix(palette.high, palette.low, 0.4), palette.low)
-    floor = canvas.height * 0.68
-    canvas.disc(canvas.width / 2, canvas.height * 0.4, canvas.unit * 0.36, mix(palette.high, palette.paper, 0.35))
+    palette, random = canvas.palette, canvas.random
+    canvas.sky(mix(palette.high, palette.low, random.uniform(0.2, 0.7)), palette.low)
+    floor = canvas.height * random.uniform(0.64, 0.71)
+    glow = (canvas.width * random.uniform(0.4, 0.6), canvas.height * random.uniform(0.34, 0.44))
+    canvas.disc(*glow, canvas.unit * random.uniform(0.3, 0.4), mix(palette.high, palette.paper, 0.35))
     canvas.draw.rectangle((0, floor, canvas.width, canvas.height), fill=mix(palette.middle, palette.low, 0.35))
-    x, half = canvas.width / 2, canvas.unit * 0.26
-    top = floor - canvas.unit * 0.02
-    canvas.draw.ellipse(
-        (x - half * 1.15, top + half * 0.32, x + half * 1.6, top + half * 0.85),
-        fill=mix(palette.middle, palette.dark, 0.4),
-    )
-    canvas.draw.rectangle((x - half, top, x + half, top + half * 0.42), fill=mix(palette.paper, palette.middle, 0.25))
-    canvas.draw.ellipse(
-        (x - half, top + half * 0.2, x + half, top + half * 0.64), fill=mix(palette.paper, palette.middle, 0.25)
-    )
+    x, half = canvas.width * random.uniform(0.44, 0.56), canvas.unit * random.uniform(0.24, 0.29)
+    top, side = floor - canvas.unit * 0.02, mix(palette.paper, palette.middle, 0.25)
+    shade = sorted((x + half * random.choice((-1.6, 1.6)), x + half * 0.3))
+    canvas.draw.ellipse((shade[0], top + half * 0.32, shade[1], top + half * 0.85), fill=mix(side, palette.dark, 0.5))
+    canvas.draw.rectangle((x - half, top, x + half, top + half * 0.42), fill=side)
+    canvas.draw.ellipse((x - half, top + half * 0.2, x + half, top + half * 0.64), fill=side)
     canvas.draw.ellipse((x - half, top - half * 0.22, x + half, top + half * 0.22), fill=palette.paper)
-    thing = thing or canvas.random.choice(THINGS)
-    thing(canvas, x, top + half * 0.04, canvas.unit * 0.42)
+    thing = thing or random.choice(THINGS)
+    thing(canvas, x, top + half * 0.04, canvas.unit * random.uniform(0.39, 0.46))
 
 
 def bottle(canvas: Canvas, x: float, y: float, tall: float) -> None:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
+from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -84,13 +85,16 @@ def _too_large(limit: int) -> ApiError:
 
 
 def fields_of(body: bytes, content_type: str) -> Fields:
-    """The fields of a JSON or multipart body. Raises ApiError (400)."""
+    """The fields of a JSON, multipart or (without files) urlencoded body. Raises ApiError (400)."""
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
         boundary = options.get(b"boundary", b"")
         if not boundary:
             raise bad("The multipart body has no boundary.")
         return _FormReader(boundary).read(body)
+    if kind == b"application/x-www-form-urlencoded" and not body.lstrip().startswith(b"{"):
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        return Fields(values=dict(pairs[:_MOST_PARTS]), form=True)
     return Fields(values=json_object(body))
 
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Protocol
 
 import anyio
@@ -102,9 +102,10 @@ def base_url_of(listener: socket.socket) -> str:
 @asynccontextmanager
 async def serving(config: GatewayConfig, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """A running gateway; gives its base URL. Needs anyio's asyncio backend. Raises UserError."""
-    listener = bind(host, port)
     server = _make_server(make_app(config))
-    async with anyio.create_task_group() as tasks:
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(bind(host, port))
+        tasks = await stack.enter_async_context(anyio.create_task_group())
         tasks.start_soon(_run, server, listener)
         await server.ready.wait()
         try:

@@ -209,6 +209,8 @@ def _encoded(picture: Image.Image, order: Order, number: int, seed: int) -> byte
         "Prompt": order.prompt[:_TOLD],
         "Parameters": _caption(order, number),
         "Edits": str(order.inputs[0].edits + 1 if order.inputs else 0),
+        # Two pictures of one order are two pictures, also where nothing of a scene can be seen.
+        "Sketch": f"{seed}:{order.first + number}:{order.digest[:16]}",
     }
     file = io.BytesIO()
     match order.output_format:
@@ -219,7 +221,7 @@ def _encoded(picture: Image.Image, order: Order, number: int, seed: int) -> byte
         case "webp":
             _save_webp(file, picture, order, told)
         case "gif":
-            _save_gif(file, picture, order, number, seed)
+            _save_gif(file, picture, order, told)
         case _:
             text = PngImagePlugin.PngInfo()
             for name, value in told.items():
@@ -231,7 +233,7 @@ def _encoded(picture: Image.Image, order: Order, number: int, seed: int) -> byte
 def _save_webp(file: io.BytesIO, picture: Image.Image, order: Order, told: dict[str, str]) -> None:
     exif = Image.Exif()
     exif[0x0131] = told["Software"]
-    exif[0x010E] = told["Parameters"].replace("·", "|")
+    exif[0x010E] = told["Parameters"].replace("·", "|") + " " + told["Sketch"]
     exif[0x9C9C] = told["Prompt"].encode("utf-16-le")
     if order.mask is not None:  # kept pixels are kept exactly, also under full transparency
         picture.save(file, "WEBP", lossless=True, exact=True, method=0, exif=exif)
@@ -240,7 +242,7 @@ def _save_webp(file: io.BytesIO, picture: Image.Image, order: Order, told: dict[
     picture.save(file, "WEBP", quality=quality, method=0, exif=exif)
 
 
-def _save_gif(file: io.BytesIO, picture: Image.Image, order: Order, number: int, seed: int) -> None:
+def _save_gif(file: io.BytesIO, picture: Image.Image, order: Order, told: dict[str, str]) -> None:
     """The frames of a gif: the picture with a light running over it."""
     frames = []
     for frame in range(order.frames):
@@ -250,7 +252,12 @@ def _save_gif(file: io.BytesIO, picture: Image.Image, order: Order, number: int,
         lit.paste(Image.eval(picture.crop(band), lambda value: min(255, value + 40)), band[:2])
         frames.append(lit)
     first, *rest = frames
-    first.save(file, "GIF", save_all=True, append_images=rest, duration=round(order.frame_ms, -1), loop=0, disposal=2)
+    told = {name: text[:200] for name, text in told.items()}
+    comment = "; ".join(f"{name}: {text}" for name, text in told.items()).encode()
+    milliseconds = round(order.frame_ms, -1)
+    first.save(
+        file, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0, disposal=2, comment=comment
+    )
 
 
 def _flat(picture: Image.Image) -> Image.Image:
