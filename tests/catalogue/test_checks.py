@@ -377,3 +377,35 @@ def test_whatever_is_written_is_judged_and_each_value_suggested_is_legal(
         better: Json = value if finding.param in CHOICES else int(value)
         again = said(catalogue, preset, model, {finding.param: better}, images)
         assert not [each for each in again if each.param == finding.param and each.instead.startswith("use ")]
+
+
+legal_looking = st.fixed_dictionaries(
+    {},
+    optional={
+        "size": st.sampled_from(["auto", "1024x1024", "2048x2048", "1920x1080", "512x512"]),
+        "quality": st.sampled_from(["auto", "low", "high", "xhigh", "max", "hd"]),
+        "background": st.sampled_from(["auto", "opaque", "transparent"]),
+        "output_format": st.sampled_from(["png", "jpeg", "webp", "jpg"]),
+        "output_compression": st.sampled_from([0, 80, 100, 101]),
+        "moderation": st.sampled_from(["auto", "low"]),
+        "input_fidelity": st.sampled_from(["low", "high"]),
+        "complexity": st.just("high"),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    preset=st.sampled_from(["openai", "clauddy", "dieyuyun", "newapi"]),
+    model=st.sampled_from(["gpt-image-2", "gpt-image-2.6-flare", "gpt-image-1.5", "gpt-image-1-mini", "gpt-image-1"]),
+    params=legal_looking,
+    images=st.integers(0, 16),
+)
+def test_a_rehearsal_refuses_nothing_that_some_real_provider_takes(
+    catalogue: DatedCatalogue, preset: str, model: str, params: dict[str, Json], images: int
+) -> None:
+    def errors(name: str) -> list[Finding]:
+        return [each for each in said(catalogue, name, model, params, images) if each.severity == "error"]
+
+    if not errors(preset):
+        assert errors("sketch") == []
