@@ -46,7 +46,10 @@ class ReadingDesk:
 
     def previous(self, names: Sequence[AssetName]) -> Mapping[AssetName, Mapping[str, Json]]:
         """The key parts each asset's present picture was asked with, to say what changed."""
-        return self.ledger.previous_parts(self.manifest.name, names)
+        found: dict[AssetName, Mapping[str, Json]] = {}
+        for space in {self.space_of(name) for name in self.plan.lanes}:
+            found.update(self.ledger.previous_parts(self.manifest.name, names, space))
+        return found
 
 
 def space_of(spec: ProviderSpec, ledger: Ledger) -> Space:

@@ -18,8 +18,8 @@ def validate(
     manifests: tuple[Path, ...], sets: tuple[str, ...], provider: str | None, strict: bool, as_json: bool
 ) -> int:
     """Check manifests: every problem at once, nothing fetched, nothing sent. Exit 0 or 2."""
-    from pipeline.app.checking import validate_manifests  # noqa: PLC0415 -- pydantic and Jinja load here
-    from pipeline.app.world import World  # noqa: PLC0415
+    from pipeline.app.checking import validate_manifests
+    from pipeline.app.world import World
 
     results = validate_manifests(manifests, World(), sets=sets, provider=provider, strict=strict)
     if as_json:
@@ -41,8 +41,8 @@ def validate(
 @json_option
 def doctor(manifest: Path, output: Path | None, as_json: bool) -> int:
     """Pre-flight without spending: keys, hosts, disk, clock, limits, prices, retiring models, unknowns, feed."""
-    from pipeline.app.doctoring import examine  # noqa: PLC0415 -- httpx and SQLite load here
-    from pipeline.app.world import World  # noqa: PLC0415
+    from pipeline.app.doctoring import examine
+    from pipeline.app.world import World
 
     findings = examine(manifest, output, World())
     if as_json:

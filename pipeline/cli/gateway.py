@@ -26,6 +26,6 @@ import click
 @click.option("--seed", default=0, show_default=True, help="The same seed twice gives the same night.")
 def gateway(**given: object) -> int:
     """Serve the gateway until it is interrupted; prints {"base_url": …} when it is ready."""
-    from pipeline.app.serving import serve_gateway  # noqa: PLC0415 -- Starlette and Pillow load here
+    from pipeline.app.serving import serve_gateway
 
     return serve_gateway(given)

@@ -28,8 +28,8 @@ LISTED = 40
 @json_option
 def plan(manifest: Path, output: Path | None, as_json: bool, everything: bool, **given: Any) -> int:
     """Show what would be asked, what is there already, why, and what it costs. Buys nothing."""
-    from pipeline.app.planning import Planning, asset_json  # noqa: PLC0415 -- pydantic and SQLite load here
-    from pipeline.app.world import World  # noqa: PLC0415
+    from pipeline.app.planning import Planning, asset_json
+    from pipeline.app.world import World
 
     with Planning(choice_of(manifest, output, given), World()) as planning:
         for warning in planning.report.warnings:
@@ -72,9 +72,9 @@ def _print_assets(steps: Any, *, everything: bool) -> None:
 
 
 def _line(step: "Resolved", *, everything: bool) -> str | None:
-    from pipeline.app.planning import kind_of  # noqa: PLC0415
-    from pipeline.cli.screen import clean  # noqa: PLC0415
-    from pipeline.domain.money import show  # noqa: PLC0415
+    from pipeline.app.planning import kind_of
+    from pipeline.cli.screen import clean
+    from pipeline.domain.money import show
 
     kind = kind_of(step)
     if kind == "cached" and not everything:
@@ -85,8 +85,8 @@ def _line(step: "Resolved", *, everything: bool) -> str | None:
 
 def bill(report: "PlanReport") -> list[str]:
     """Per shot and in total: what is new, stale, cached and held, expected and worst cost, time."""
-    from pipeline.cli.screen import clock  # noqa: PLC0415
-    from pipeline.domain.money import show  # noqa: PLC0415
+    from pipeline.cli.screen import clock
+    from pipeline.domain.money import show
 
     width = max((len(name) for name in report.shots), default=4)
     lines = [f"{name:<{width}}  {_counts(sums)}" for name, sums in report.shots.items()]
@@ -116,7 +116,7 @@ def _over(report: "PlanReport") -> str:
 
 
 def _counts(sums: "Sums") -> str:
-    from pipeline.domain.money import show  # noqa: PLC0415
+    from pipeline.domain.money import show
 
     words = {
         "new": "new",

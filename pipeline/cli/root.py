@@ -56,7 +56,7 @@ class Commands(click.Group):
         """Click's own, with a suggestion for a mistyped name."""
         name = args[0] if args else ""
         if name not in COMMANDS and not name.startswith("-"):
-            import difflib  # noqa: PLC0415 -- only for a mistake
+            import difflib
 
             close = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f" (did you mean '{close[0]}'?)" if close else " (see `pipeline --help`)"
@@ -102,7 +102,7 @@ def tell(error: BaseException) -> int:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if os.environ.get(DEBUG):
-        import traceback  # noqa: PLC0415 -- only when asked for
+        import traceback
 
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):

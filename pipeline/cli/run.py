@@ -60,13 +60,13 @@ def run(manifests: tuple[Path, ...], output: Path | None, as_json: bool, log: Pa
 
 
 def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, given: dict[str, Any]) -> int:
-    from pipeline.app.run import run_manifest  # noqa: PLC0415 -- httpx, pydantic and SQLite load here
-    from pipeline.app.tally import Tally  # noqa: PLC0415
-    from pipeline.app.world import World  # noqa: PLC0415
-    from pipeline.cli.journal import Journal  # noqa: PLC0415
-    from pipeline.cli.root import tell  # noqa: PLC0415
-    from pipeline.cli.screen import open_screen  # noqa: PLC0415
-    from pipeline.cli.summary import summary  # noqa: PLC0415
+    from pipeline.app.run import run_manifest
+    from pipeline.app.tally import Tally
+    from pipeline.app.world import World
+    from pipeline.cli.journal import Journal
+    from pipeline.cli.root import tell
+    from pipeline.cli.screen import open_screen
+    from pipeline.cli.summary import summary
 
     options = RunOptions(
         choice=choice_of(manifest, output, given),

@@ -181,8 +181,8 @@ class LiveScreen:
     """A live view: a bar per shot, what is in flight and for how long, pace, money, time left."""
 
     def __init__(self, tally: Tally, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
-        from rich.console import Console  # noqa: PLC0415 -- 60 ms that only a terminal needs
-        from rich.live import Live  # noqa: PLC0415
+        from rich.console import Console
+        from rich.live import Live
 
         self._tally = tally
         self._now = now
@@ -228,9 +228,9 @@ class LiveScreen:
                 self._broken = True
 
     def _view(self) -> "RenderableType":
-        from rich.console import Group  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         for name, shot in self._tally.shots.items():
@@ -252,7 +252,7 @@ class LiveScreen:
 
 
 def _bar(shot: ShotTally, width: int = 30) -> "RenderableType":
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text
 
     total = max(shot.total, 1)
     bad = shot.states.total() - shot.states[State.DONE]
@@ -268,3 +268,9 @@ def _counts(shot: ShotTally) -> str:
     text = f"{shot.settled}/{shot.total}"
     text += f"  {shot.cached} cached" if shot.cached else ""
     return text + (f"  {bad} not there" if bad else "")
+
+
+def tell_note(event: Event) -> None:
+    """The listener of commands without a screen: notes to standard error."""
+    if isinstance(event, Note):
+        sys.stderr.write(f"{clean(event.text)}\n")

@@ -93,7 +93,7 @@ def _slug(name: str) -> str:
 )
 def schema(write: Path | None) -> None:
     """Print the JSON Schema of the manifest, for editors."""
-    from pipeline.manifest import json_schema  # noqa: PLC0415 -- pydantic loads here
+    from pipeline.manifest import json_schema
 
     text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
     if write is None:

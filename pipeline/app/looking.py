@@ -1,0 +1,222 @@
+"""`status`, `trace` and `recall`: what the ledger says, as values."""
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.app.desk import load_manifest
+from pipeline.app.options import Choice
+from pipeline.app.showing import current_rows
+from pipeline.app.world import World, output_around, output_of
+from pipeline.domain.digest import Digest, Json, digest_of
+from pipeline.domain.errors import UserError
+from pipeline.domain.money import FREE, MicroUsd, to_usd
+from pipeline.domain.record import AssetRow, AttemptRow, Money, RunRow, State
+from pipeline.domain.step import KeyParts
+from pipeline.ledger import Ledger, Tally, open_ledger
+from pipeline.store import Places
+
+
+def open_reader(output: Path, world: World, stack: ExitStack) -> Ledger:
+    """The ledger of an output folder, to read; an empty one where there is none. Raises LedgerFault."""
+    return stack.enter_context(
+        open_ledger(Places(output=output).state, write=False, host=world.host, boot_id=world.boot, now=world.clock.now)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How a manifest, or all of an output folder, stands."""
+
+    subject: str
+    states: dict[str, int]
+    trouble: tuple[AssetRow, ...]
+    unknown: tuple[AttemptRow, ...]
+    runs: tuple[RunRow, ...]
+    month: Money
+    total: Money
+    saved: MicroUsd = FREE
+    limits: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Json]:
+        """For ``--json``."""
+        return {
+            "subject": self.subject,
+            "assets": dict(self.states),
+            "trouble": [
+                {"asset": row.asset, "state": row.state.value, "reason": row.reason, "warnings": list(row.warnings)}
+                for row in self.trouble
+            ],
+            "unknown": [attempt_json(row) for row in self.unknown],
+            "runs": [run_json(row) for row in self.runs],
+            "usd": {
+                "month": {"spent": to_usd(self.month.spent), "unknown": to_usd(self.month.unknown)},
+                "total": {"spent": to_usd(self.total.spent), "unknown": to_usd(self.total.unknown)},
+            },
+        }
+
+
+def attempt_json(row: AttemptRow) -> dict[str, Json]:
+    """One attempt for programs."""
+    return {
+        "attempt": row.attempt_id,
+        "run": row.run_id,
+        "assets": list(row.assets),
+        "provider": row.provider,
+        "model": row.model,
+        "outcome": row.outcome,
+        "http_status": row.http_status or None,
+        "error_code": row.error_code or None,
+        "request_id": row.request_id or None,
+        "started_at": row.started_at.isoformat(),
+        "seconds": row.seconds,
+        "usd": to_usd(row.usd),
+        "message": row.message or None,
+        "culprit": row.culprit or None,
+    }
+
+
+def run_json(row: RunRow) -> dict[str, Json]:
+    """One run for programs."""
+    return {
+        "run": row.run_id,
+        "manifest": row.manifest,
+        "started_at": row.started_at.isoformat(),
+        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+        "exit": row.exit,
+        "requests": row.requests,
+        "retries": row.retries,
+        "images": row.images,
+        "usd": {"spent": to_usd(row.spent), "unknown": to_usd(row.unknown)},
+    }
+
+
+TROUBLE = 200
+"""Missing assets that are named."""
+
+
+def status_of(manifest: Path | None, output: Path | None, world: World) -> Status:
+    """How a manifest stands, or without one the whole output folder. Reads while a run may write. Blocks."""
+    month = world.clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    with ExitStack() as stack:
+        if manifest is None:
+            ledger = open_reader(output_around(Path.cwd(), output), world, stack)
+            name, subject = None, "all manifests"
+            tallies = ledger.tallies()
+            trouble: list[AssetRow] = []
+        else:
+            loaded, _ = load_manifest(Choice(manifest=manifest), world)
+            ledger = open_reader(output_of(manifest, output), world, stack)
+            name = subject = loaded.name
+            rows = list(current_rows(loaded, ledger))
+            tallies = ()
+            trouble = [row for row in rows if row.state is not State.DONE][:TROUBLE]
+        states = Counter(row.state.value for row in rows) if manifest is not None else _summed(tallies)
+        return Status(
+            subject=subject,
+            states=dict(states),
+            trouble=tuple(trouble),
+            unknown=ledger.unknown(name),
+            runs=ledger.runs(name, 5),
+            month=ledger.money_since(month, name),
+            total=ledger.money_since(None, name),
+            limits=tuple(_limits(ledger)),
+        )
+
+
+def _summed(tallies: tuple[Tally, ...]) -> Counter[str]:
+    states: Counter[str] = Counter()
+    for tally in tallies:
+        states[f"{tally.state.value} in {tally.manifest}"] += tally.assets
+    return states
+
+
+def _limits(ledger: Ledger) -> list[str]:
+    lines = []
+    for learned in ledger.memory.all_limits():
+        told = ", ".join(
+            f"{name} {value:g}" for name, value in learned.limits.items() if isinstance(value, int | float)
+        )
+        if told:
+            lines.append(f"{learned.provider}: {told} (learned {learned.at:%Y-%m-%d})")
+    return lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a file comes from. parents: the same for the pictures it was made from, the nearest first."""
+
+    file: Path
+    digest: Digest
+    assets: tuple[AssetRow, ...]
+    attempts: tuple[AttemptRow, ...]
+    parts: KeyParts | None
+    inputs: tuple[tuple[str, Digest, str], ...] = ()
+    parents: tuple["Origin", ...] = field(default_factory=tuple)
+
+    def as_json(self) -> dict[str, Json]:
+        """For ``--json``."""
+        return {
+            "file": str(self.file),
+            "sha256": self.digest,
+            "assets": [
+                {"manifest": row.manifest, "asset": row.asset, "path": row.path, "key": row.key} for row in self.assets
+            ],
+            "model": self.parts.model if self.parts else None,
+            "prompt": self.parts.prompt if self.parts else None,
+            "params": dict(self.parts.params) if self.parts else None,
+            "inputs": [{"role": role, "sha256": digest, "source": source} for role, digest, source in self.inputs],
+            "attempts": [attempt_json(row) for row in self.attempts],
+            "parents": [parent.as_json() for parent in self.parents],
+        }
+
+
+def trace_file(file: Path, output: Path | None, world: World) -> Origin:
+    """Where a file comes from, told by its bytes, so that it may have been renamed or copied. Blocks.
+
+    Raises UserError for a file that is not there or that this ledger has never seen.
+    """
+    try:
+        digest = digest_of(file.read_bytes())
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from error
+    with ExitStack() as stack:
+        ledger = open_reader(_output_for(file, output), world, stack)
+        origin = origin_of(ledger, digest, file)
+        if origin is None:
+            raise UserError(f"{file}: this ledger has never seen these bytes (edited, or from another output folder?)")
+        return origin
+
+
+def _output_for(file: Path, output: Path | None) -> Path:
+    try:
+        return output_around(file.absolute().parent, output)
+    except UserError:
+        return output_around(Path.cwd(), output)
+
+
+def origin_of(ledger: Ledger, digest: Digest, file: Path) -> Origin | None:
+    """The origin of a kept picture; None for a stranger."""
+    found = ledger.pictures.origin(digest)
+    if found is None:
+        return None
+    attempt_id, key = found
+    parts = ledger.parts(key) if key else None
+    inputs = []
+    parents = []
+    for role, given in parts.inputs if parts else ():
+        sources = ledger.memory.input_sources(given)
+        inputs.append((role, given, sources[0][0] if sources else ""))
+        parent = origin_of(ledger, given, Path(given))
+        if parent is not None:
+            parents.append(parent)
+    return Origin(
+        file=file,
+        digest=digest,
+        assets=ledger.assets_with(digest),
+        attempts=ledger.attempts(attempt_id=attempt_id) if attempt_id else (),
+        parts=parts,
+        inputs=tuple(inputs),
+        parents=tuple(parents),
+    )

@@ -1,0 +1,163 @@
+"""`pipeline status`, `trace`, `recall` and `sheet`: looking, never touching."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.options import json_option, manifest_argument, output_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.app.looking import Origin, Status
+    from pipeline.domain.record import AttemptRow, RunRow
+
+
+@click.command(epilog="Example: pipeline status jobs/product-shots.yaml")
+@click.argument("manifest", required=False, type=click.Path(path_type=Path))
+@output_option
+@json_option
+def status(manifest: Path | None, output: Path | None, as_json: bool) -> int:
+    """Show assets by state, what is missing and why, the last runs and the money."""
+    from pipeline.app.looking import status_of
+    from pipeline.app.world import World
+
+    found = status_of(manifest, output, World())
+    if as_json:
+        click.echo(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        for line in status_lines(found):
+            click.echo(line)
+    return 0
+
+
+def status_lines(found: "Status") -> "Iterator[str]":
+    """A status for people."""
+    from pipeline.cli.screen import clean
+    from pipeline.domain.money import show
+
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
+    yield f"{found.subject}: {counts or 'nothing yet (pipeline run makes the first pictures)'}"
+    for row in found.trouble:
+        why = clean("; ".join(part for part in (row.reason, *row.warnings) if part), 160)
+        yield f"  {row.state.value:<8} {clean(row.asset, 90)}" + (f"  {why}" if why else "")
+    for attempt in found.unknown:
+        yield f"  {unknown_line(attempt)}"
+    money = f"money    this month {show(found.month.spent)} spent, in all {show(found.total.spent)}"
+    if found.total.unknown:
+        money += f"; {show(found.total.unknown)} unknown, counted until it is reconciled"
+    yield money
+    for run in found.runs:
+        yield f"run      {run_line(run)}"
+    for limit in found.limits:
+        yield f"limits   {clean(limit)}"
+
+
+def unknown_line(row: "AttemptRow") -> str:
+    """An unknown attempt: what, when, after how long, the request id and who probably cut it."""
+    from pipeline.cli.screen import clean
+    from pipeline.domain.money import show
+
+    what = f"unknown  {clean(', '.join(row.assets), 90)}  sent {row.started_at:%Y-%m-%d %H:%M:%S} to {row.provider}"
+    if row.seconds:
+        what += f", cut after {row.seconds:.1f} s"
+    what += f", {show(row.usd)} kept aside"
+    what += f", request id {clean(row.request_id, 60)}" if row.request_id else ", no request id"
+    if row.culprit:
+        what += f" ({clean(row.culprit, 80)})"
+    return what + (f": {clean(row.message, 120)}" if row.message else "")
+
+
+def run_line(run: "RunRow") -> str:
+    """One run in a line."""
+    from pipeline.domain.money import show
+
+    ended = f"exit {run.exit}" if run.exit is not None else "running, or cut off"
+    line = f"{run.started_at:%Y-%m-%d %H:%M} {run.manifest}  {ended}  {run.requests} requests, {run.images} images"
+    line += f", {show(run.spent)}"
+    return line + (f" + {show(run.unknown)} unknown" if run.unknown else "")
+
+
+@click.command(epilog="Example: pipeline trace output/quickstart/lighthouse/poster/spring.png")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@output_option
+@json_option
+def trace(file: Path, output: Path | None, as_json: bool) -> int:
+    """Show where a file comes from, told by its bytes: it may have been renamed or copied away."""
+    from pipeline.app.looking import trace_file
+    from pipeline.app.world import World
+
+    origin = trace_file(file, output, World())
+    if as_json:
+        click.echo(json.dumps(origin.as_json(), ensure_ascii=False))
+    else:
+        for line in origin_lines(origin):
+            click.echo(line)
+    return 0
+
+
+def origin_lines(origin: "Origin", indent: str = "") -> "Iterator[str]":
+    """The story of a picture, its parents after it."""
+    from pipeline.cli.screen import clean
+    from pipeline.domain.money import show
+
+    yield f"{indent}{origin.file}"
+    yield f"{indent}  sha256    {origin.digest}"
+    for row in origin.assets:
+        yield f"{indent}  asset     {clean(row.asset, 120)} of {row.manifest}" + (f", {row.path}" if row.path else "")
+    if origin.parts is not None:
+        yield f"{indent}  model     {clean(origin.parts.model)} ({origin.parts.protocol})"
+        yield f"{indent}  prompt    {clean(origin.parts.prompt, 2000)}"
+        params = ", ".join(f"{name} {value}" for name, value in origin.parts.params.items())
+        if params:
+            yield f"{indent}  params    {clean(params)}"
+    for role, digest, source in origin.inputs:
+        yield f"{indent}  {role:<9} {source or digest[:16] + '…'}"
+    for attempt in origin.attempts:
+        request = f", request id {clean(attempt.request_id, 80)}" if attempt.request_id else ""
+        estimate = " (estimated)" if attempt.estimated else ""
+        yield (
+            f"{indent}  bought    {attempt.started_at:%Y-%m-%d %H:%M:%S} from {attempt.provider} in run"
+            f" {attempt.run_id}, {show(attempt.usd)}{estimate}{request}"
+        )
+    for parent in origin.parents:
+        yield f"{indent}  made from"
+        yield from origin_lines(parent, indent + "    ")
+
+
+@click.command(epilog="Example: pipeline recall photos/10377_b.jpg")
+@click.argument("photo", type=click.Path(path_type=Path, dir_okay=False))
+@output_option
+@json_option
+def recall(photo: Path, output: Path | None, as_json: bool) -> int:
+    """List everything that was made from a photo, directly or through edits."""
+    from pipeline.app.recalling import recall_photo
+    from pipeline.app.world import World
+
+    rows = recall_photo(photo, output, World())
+    if as_json:
+        found = [
+            {"manifest": row.manifest, "asset": row.asset, "state": row.state.value, "path": row.path} for row in rows
+        ]
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return 0
+    for row in rows:
+        click.echo(f"{row.manifest}  {row.asset}  {row.state.value}" + (f"  {row.path}" if row.path else ""))
+    if not rows:
+        click.echo(f"{photo}: nothing in this ledger was made from it", err=True)
+    return 0
+
+
+@click.command(epilog="Example: pipeline sheet jobs/quickstart.yaml")
+@manifest_argument
+@output_option
+@click.option("--single-file", is_flag=True, help="Inline the thumbnails, so that the page can be mailed.")
+def sheet(manifest: Path, output: Path | None, single_file: bool) -> int:
+    """Write the contact sheet anew from the ledger; nothing is asked."""
+    from pipeline.app.showing import show_again
+    from pipeline.app.world import World
+
+    click.echo(str(show_again(manifest, output, World(), single_file=single_file)))
+    return 0
