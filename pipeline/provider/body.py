@@ -104,27 +104,34 @@ class Slot:
 Sendable: TypeAlias = "Json | Slot | Mapping[str, Sendable] | Sequence[Sendable]"
 """JSON with pictures in it."""
 
-_MARK = "\x00picture\x00"
-
 
 def json_body(value: Sendable) -> Body:
     """*value* as compact UTF-8 JSON; each `Slot` becomes a data URL that is read when it is sent."""
+    number, cut = 0, _cut(value, "0")
+    while cut is None:  # a text of the request happens to be the mark
+        number += 1
+        cut = _cut(value, str(number))
+    pieces, slots = cut
+    parts: list[Part] = [pieces[0]]
+    for slot, piece in zip(slots, pieces[1:], strict=True):
+        parts += (f'"{slot.before}'.encode(), *data_url(slot.prepared), f'{slot.after}"'.encode(), piece)
+    return Body(media_type="application/json", parts=tuple(parts))
+
+
+def _cut(value: Sendable, mark: str) -> tuple[list[bytes], list[Slot]] | None:
+    """The JSON around the slots, and the slots; None when the mark that stands for them stands elsewhere too."""
     slots: list[Slot] = []
+    mark = f"\x00picture {mark}\x00"
 
     def marked(found: object) -> str:
         if not isinstance(found, Slot):
             raise TypeError(f"{type(found).__name__} is not JSON")
         slots.append(found)
-        return _MARK
+        return mark
 
     text = json.dumps(value, default=marked, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    pieces = text.encode("utf-8", "replace").split(json.dumps(_MARK).encode())
-    if len(pieces) != len(slots) + 1:
-        raise ValueError("a text of the request is the mark of a picture")
-    parts: list[Part] = [pieces[0]]
-    for slot, piece in zip(slots, pieces[1:], strict=True):
-        parts += (f'"{slot.before}'.encode(), *data_url(slot.prepared), f'{slot.after}"'.encode(), piece)
-    return Body(media_type="application/json", parts=tuple(parts))
+    pieces = text.encode("utf-8", "replace").split(json.dumps(mark).encode())
+    return (pieces, slots) if len(pieces) == len(slots) + 1 else None
 
 
 def multipart_body(fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, Prepared]]) -> Body:

@@ -28,9 +28,10 @@ from pipeline.wire import (
 
 _TEXT_LIMIT = 4000
 _LINK = re.compile(
-    r"!?\[[^\]\n]{0,400}\]\(\s*<?(data:[^)\s>]+|https?://[^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)", re.IGNORECASE
+    r"!?\[[^\]\n]{0,400}\]\([ \n]*<?(data:[^)> \t\r\n]+|https?://[^)> \t\r\n]+)>?(?: +\"[^\"]*\")?[ \n]*\)",
+    re.IGNORECASE,
 )
-_BARE = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+|https?://[^\s\"'<>()\[\]]+", re.IGNORECASE)
+_BARE = re.compile(r"(data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+|https?://[^ \t\r\n\"'<>()\[\]]+)", re.IGNORECASE)
 _REFUSALS = frozenset(
     {
         "blocklist",
@@ -146,15 +147,20 @@ def _part_texts(parts: Sequence[Json]) -> Iterator[str]:
 
 def _pictures_in_text(text: str) -> tuple[list[Picture], str]:
     for pattern in (_LINK, _BARE):
-        found = [
-            picture_at(match[1] if pattern is _LINK else match[0].rstrip(".,;")) for match in pattern.finditer(text)
-        ]
-        if pictures := [picture for picture in found if picture]:
-            return pictures, pattern.sub("", text).strip()
+        found = list(pattern.finditer(text))
+        at = [picture_at(match[1] if pattern is _LINK else match[1].rstrip(".,;")) for match in found]
+        if pictures := [picture for picture in at if picture]:
+            return pictures, _around(text, found)
     bare = text.strip()
     if len(bare) >= _SHORTEST_BASE64 and (data := decode_picture(bare)) and is_picture(data):
         return [Picture(data=data)], ""
     return [], text
+
+
+def _around(text: str, found: Sequence[re.Match[str]]) -> str:
+    starts = [0, *(match.end() for match in found)]
+    ends = [*(match.start() for match in found), len(text)]
+    return "".join(text[start:end] for start, end in zip(starts, ends, strict=True)).strip()
 
 
 def _no_picture(head: Head, reply: _Reply, said: str, secrets: Sequence[Secret], id_header: str) -> ProviderError:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pipeline.domain.digest import Json
 from pipeline.wire.bodies import parse, text_at
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
 _FIELD = re.compile(rb"(?:data|event|id|retry)[ \t]*:|:", re.IGNORECASE)
 
 
@@ -31,7 +30,7 @@ def events(body: bytes) -> Iterator[ServerEvent]:
     (``data: data: {…}``) counts once; the last event needs no empty line after it.
     """
     name, data = b"", list[bytes]()
-    for line in _lines(body):
+    for line in body.removeprefix(b"\xef\xbb\xbf").splitlines():  # bytes split at \r, \n and \r\n alone
         if not line:
             yield from _event(name, data)
             name, data = b"", []
@@ -45,14 +44,6 @@ def events(body: bytes) -> Iterator[ServerEvent]:
             case _:
                 pass  # a comment, an id, a retry
     yield from _event(name, data)
-
-
-def _lines(body: bytes) -> Iterator[bytes]:
-    start = 3 if body.startswith(b"\xef\xbb\xbf") else 0
-    for end in _LINE_END.finditer(body, start):
-        yield body[start : end.start()]
-        start = end.end()
-    yield body[start:]
 
 
 def _unprefixed(value: bytes) -> bytes:

@@ -14,7 +14,7 @@ from pipeline.domain.digest import Json
 from pipeline.domain.errors import BadRequest
 from pipeline.domain.request import ImageRequest, Turn
 from pipeline.provider import endpoint_for
-from pipeline.provider.body import FilePart, form_fields, json_body, multipart_body
+from pipeline.provider.body import FilePart, Slot, form_fields, json_body, multipart_body
 from pipeline.provider.chat import image_config
 from tests.provider.hosts import BIG, KEY, PNG, PNG_2, Flight, Host, images_json, prepared, request, spec
 
@@ -202,6 +202,13 @@ def test_any_json_is_sent_as_it_is(value: dict[str, Json]) -> None:
     assert len(sent) == body.length
     expected = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
     assert json.loads(sent) == json.loads(expected)
+
+
+def test_a_text_that_is_the_mark_of_a_picture_is_only_a_text(tmp_path: Path) -> None:
+    body = json_body({"prompt": "\x00picture 0\x00", "url": Slot(prepared(tmp_path)), "user": "\x00picture 1\x00"})
+    sent = json.loads(b"".join(body.chunks()))
+    assert sent["url"] == "data:image/png;base64," + base64.b64encode(PNG).decode()
+    assert (sent["prompt"], sent["user"]) == ("\x00picture 0\x00", "\x00picture 1\x00")
 
 
 # chat
