@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.domain.digest import Json
 from pipeline.manifest.axes import Feeds, Matrix
@@ -13,16 +14,29 @@ from pipeline.manifest.places import Loc, Problems
 from pipeline.manifest.providers import Models
 from pipeline.manifest.schema import ShotEntry, StepEntry
 
+T = TypeVar("T")
+
+
+def said(own: T | None, inherited: T | None, usual: T) -> T:
+    """What a shot says, else its defaults, else the usual; an empty text or list is something said."""
+    if own is not None:
+        return own
+    return usual if inherited is None else inherited
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What all shots of a manifest stand on. overrides: what `--set` laid over the file."""
+    """What all shots of a manifest stand on. overrides: what `--set` laid over the file.
+
+    strict: rows of feeds that cannot be used are errors.
+    """
 
     folder: Path
     defaults: ShotEntry
     feeds: Feeds
     models: Models
     text: Mapping[str, str]
+    strict: bool
     overrides: Sequence[Override]
     problems: Problems
 
@@ -48,9 +62,9 @@ class ShotRequests:
     def check(self, model: ModelSpec | None) -> None:
         """Reports what the catalogue says to each request. model: None when an axis chooses it."""
         defaults = self.ground.defaults
-        images = self.entry.images or defaults.images or []
-        mask = bool(self.entry.mask or defaults.mask)
-        steps = self.entry.chain or defaults.chain or []
+        images = said(self.entry.images, defaults.images, [])
+        mask = bool(said(self.entry.mask, defaults.mask, ""))
+        steps = said(self.entry.chain, defaults.chain, [])
         chain = self.ground.where_said(self.name, self.entry, "chain")
         for spec, loc in self._models(model):
             self._check(spec, loc, len(images), mask=mask)

@@ -19,10 +19,10 @@ def read_zip(
         unknown = [name for name in group if name not in matrix.names]
         for name in unknown:
             problems.error(loc, f"zip: there is no axis '{name}'", did_you_mean(name, matrix.names))
-        for name in group:
-            if name in taken:
-                problems.error(loc, f"zip: axis '{name}' is named twice", "name each axis once")
-            taken.add(name)
+        twice = sorted({name for name in group if name in taken or group.count(name) > 1})
+        if twice:
+            problems.error(loc, f"zip: axis '{twice[0]}' is named twice", "name each axis once")
+        taken.update(group)
         if len(group) < 2:
             problems.error(loc, "zip takes two or more axes", "write [scene, colour]")
         if not unknown and not matrix.broken.intersection(group):

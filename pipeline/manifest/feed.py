@@ -241,8 +241,10 @@ def _object_row(value: Json, line: int, name: str, key: str) -> Row:
 
 
 def _expect_keys(rows: list[Row], shown: str, key: str) -> None:
-    """Raises ManifestError when no row has the key column at all."""
+    """Raises ManifestError when nothing in the file is a row, or none has the key column."""
     readable = [row for row in rows if not row.problem]
+    if rows and not readable:
+        raise fatal(Place(shown, rows[0].line, 1), f"holds no rows: the first {rows[0].problem}", "list objects")
     if readable and not any(key in row.fields for row in readable):
         place = Place(shown, readable[0].line, 1)
         raise fatal(place, f"no row has a field '{key}'", did_you_mean(key, readable[0].fields))

@@ -90,9 +90,10 @@ def _manifest(entry: ManifestEntry, setting: _Setting) -> Manifest:
     ground = Ground(
         folder=setting.folder,
         defaults=entry.defaults,
-        feeds=Feeds(sources=sources, declared=frozenset(entry.sources)),
+        feeds=Feeds(sources=sources, declared=frozenset(problems.declared("sources"))),
         models=models,
         text=entry.text,
+        strict=setting.strict,
         overrides=setting.overrides,
         problems=problems,
     )

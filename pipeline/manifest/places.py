@@ -81,6 +81,10 @@ class Problems:
         """Whether the value or something around it is reported."""
         return any(loc[:end] in self._broken for end in range(1, len(loc) + 1))
 
+    def declared(self, section: str) -> tuple[str, ...]:
+        """Names under a section of the manifest, also of entries that are broken."""
+        return tuple(entries(at(self.document.data, (section,))))
+
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """All warnings, by position."""

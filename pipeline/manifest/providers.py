@@ -36,8 +36,8 @@ def read_providers(
         spec = _provider(name, said, catalogue, folder, problems)
         if spec is not None:
             made[name] = spec
-    if only is not None and only not in {SKETCH, *entry.providers} and not problems.is_broken(("providers",)):
-        known = {SKETCH, *entry.providers}
+    known = (*problems.declared("providers"), SKETCH)
+    if only is not None and only not in known:
         problems.error_at(Place(f"--provider {only}"), f"there is no provider '{only}'", did_you_mean(only, known))
     return made
 
@@ -155,16 +155,18 @@ class Models:
         """
         if name in self.aliases:
             return self.specs.get(name)
-        sole = self.providers.get(self.only or self.sole or "")
+        home = self.only or self.sole or ""
+        sole = self.providers.get(home)
+        if home and sole is None:
+            return None  # the provider is broken, which is reported
         if sole is not None and self._is_known(sole.profile, name):
             self.specs[name] = ModelSpec(
                 alias=name, provider=sole.name, model=name, protocol=sole.protocol, params={}, price=None
             )
             self.aliases |= {name}
             return self.specs[name]
-        if not self.problems.is_broken(("models",)):
-            guess = did_you_mean(name, self.aliases) or "name it under models:"
-            self.problems.error(loc, f"there is no model '{name}'", guess)
+        guess = did_you_mean(name, self.aliases) or "name it under models:"
+        self.problems.error(loc, f"there is no model '{name}'", guess)
         return None
 
     def _is_known(self, profile: Profile, name: str) -> bool:
@@ -181,16 +183,16 @@ def read_models(
     problems: Problems,
 ) -> Models:
     """The models by alias. only: the provider that everything runs on, if one is set."""
-    declared = list(entry.providers)
+    declared = problems.declared("providers")
     sole = SKETCH if not declared else declared[0] if len(declared) == 1 else None
     specs: dict[str, ModelSpec] = {}
     for alias, said in entry.models.items():
-        home = _home(alias, said, sole, entry, problems)
+        home = _home(alias, said, sole, problems)
         target = providers.get(only or home or "")
         if home is not None and target is not None:
             specs[alias] = _model(alias, said, target, _protocol(said, home, target, entry, catalogue))
-    aliases = frozenset(entry.models)
-    if not entry.models and not declared:
+    aliases = frozenset(problems.declared("models"))
+    if not aliases and not declared:
         target = providers.get(only or SKETCH)
         aliases = frozenset({_USUAL_ALIAS})
         if target is not None:
@@ -200,20 +202,17 @@ def read_models(
     )
 
 
-def _home(alias: str, said: ModelEntry, sole: str | None, entry: ManifestEntry, problems: Problems) -> str | None:
+def _home(alias: str, said: ModelEntry, sole: str | None, problems: Problems) -> str | None:
     """The provider that the manifest gives this model."""
     loc: Loc = ("models", alias)
+    declared = problems.declared("providers")
     if said.provider is None and sole is None:
-        problems.error(
-            loc, f"model '{alias}' names no provider", f"add 'provider: …': {', '.join(entry.providers)}", key=True
-        )
+        problems.error(loc, f"model '{alias}' names no provider", f"add one of {', '.join(declared)}", key=True)
         return None
     name = said.provider or sole
-    if name in entry.providers or name == SKETCH:
+    if name in declared or name == SKETCH:
         return name
-    if not problems.is_broken(("providers", str(name))) and not problems.is_broken((*loc, "provider")):
-        known = (*entry.providers, SKETCH)
-        problems.error((*loc, "provider"), f"there is no provider '{name}'", did_you_mean(str(name), known))
+    problems.error((*loc, "provider"), f"there is no provider '{name}'", did_you_mean(str(name), (*declared, SKETCH)))
     return None
 
 

@@ -8,6 +8,7 @@ to grow but by writing it, the filters that could are bounded, and the text is m
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, Undefined, nodes
@@ -152,7 +153,7 @@ def make_environment(finalize: Callable[[Any], str]) -> Environment:
     """An environment that prints values through *finalize*."""
     environment = Environment(undefined=Missing, autoescape=False, finalize=finalize)
     environment.globals.clear()
-    kept = {name: environment.filters[name] for name in _KEPT_FILTERS}
+    kept = {name: _measured(environment.filters[name]) for name in _KEPT_FILTERS}
     environment.filters.clear()
     environment.filters.update(kept)
     environment.filters.update(join=_join, replace=_replace, round=_round, tojson=_tojson, truncate=_truncate)
@@ -180,6 +181,19 @@ def _inner_loops(loop: nodes.For) -> Iterable[nodes.For]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float)
+
+
+def _measured(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, refusing to give more than LONGEST: repeated (`x | list | string`), even harmless ones explode."""
+
+    @wraps(function)
+    def measured(*args: Any, **options: Any) -> Any:
+        made = function(*args, **options)
+        if isinstance(made, str | list):
+            _bounded(len(made))
+        return made
+
+    return measured
 
 
 def _bounded(length: int) -> None:
@@ -220,7 +234,9 @@ def _round(value: float, precision: int = 0) -> float:
 
 def _tojson(value: object) -> str:
     """The value as JSON on one line."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    made = json.dumps(value, ensure_ascii=False, default=str)
+    _bounded(len(made))
+    return made
 
 
 def _truncate(value: object, length: int = 255, end: str = "…") -> str:

@@ -5,11 +5,11 @@ from functools import partial
 
 from pipeline.domain.digest import Json
 from pipeline.domain.step import Accept
-from pipeline.manifest.asked import Ground, ShotRequests
+from pipeline.manifest.asked import Ground, ShotRequests, said
 from pipeline.manifest.axes import Matrix, read_matrix
 from pipeline.manifest.cells import read_exclude, read_include, read_zip
 from pipeline.manifest.hints import hint_at_edit
-from pipeline.manifest.model import AxisValue, ChainStep, ModelSpec, Shot
+from pipeline.manifest.model import Axis, AxisValue, ChainStep, ModelSpec, Shot
 from pipeline.manifest.paths import check_distinct, check_input, check_name, check_path, is_reserved
 from pipeline.manifest.places import Loc
 from pipeline.manifest.schema import AcceptEntry, ShotEntry, StepEntry
@@ -41,7 +41,7 @@ class _Reader:
         """The whole shot; None when its prompt cannot be read."""
         check_name(self._name, self._loc, "shot", self._problems)
         prompt = self._prompt()
-        images = self._templates(self._entry.images or self._ground.defaults.images or [], self._said("images"))
+        images = self._templates(said(self._entry.images, self._ground.defaults.images, []), self._said("images"))
         mask = self._mask()
         chain = self._chain()
         path = self._path()
@@ -57,7 +57,7 @@ class _Reader:
         entry, defaults = self._entry, self._ground.defaults
         return Shot(
             name=self._name,
-            axes=tuple(self._wording.usable(axis) for axis in self._matrix.axes),
+            axes=tuple(self._usable(axis) for axis in self._matrix.axes),
             zip=zipped,
             where=where,
             exclude=exclude,
@@ -68,8 +68,8 @@ class _Reader:
             default_params=defaults.params,
             params=entry.params,
             set_params=requests.set_params(),
-            n=entry.n or defaults.n or 1,
-            per_request=entry.per_request or defaults.per_request or 1,
+            n=said(entry.n, defaults.n, 1),
+            per_request=said(entry.per_request, defaults.per_request, 1),
             chain=chain,
             path=path,
             accept=_accept(defaults.accept, entry.accept),
@@ -78,22 +78,36 @@ class _Reader:
         )
 
     def _read_matrix(self) -> Matrix:
-        written = self._ground.defaults.matrix if self._entry.matrix is None else self._entry.matrix
-        return read_matrix(written or {}, self._said("matrix"), self._ground.feeds, self._ground.models)
+        written = said(self._entry.matrix, self._ground.defaults.matrix, {})
+        return read_matrix(written, self._said("matrix"), self._ground.feeds, self._ground.models)
+
+    def _usable(self, axis: Axis) -> Axis:
+        """The axis, its rows without a field that the templates need marked; they are reported once."""
+        marked, lacking = self._wording.usable(axis)
+        if lacking:
+            loc = (*self._said("matrix"), axis.name)
+            what = f"{len(lacking)} of {len(axis.values)} rows of '{axis.source}' lack a field: {lacking[0]}"
+            report = self._problems.error if self._ground.strict else self._problems.warn
+            report(loc, what, "correct the feed, or use the filter default('')")
+        return marked
 
     def _prompt(self) -> Template | None:
-        source, loc = self._entry.prompt or self._ground.defaults.prompt, self._said("prompt")
-        if source is None or not source.strip():
-            what = f"shot '{self._name}' has no prompt" if source is None else "the prompt is empty"
-            self._problems.error(loc, what, "add 'prompt: …'", key=source is None)
-            return None
-        return self._wording.template(source, loc)
+        loc = self._said("prompt")
+        source = said(self._entry.prompt, self._ground.defaults.prompt, "")
+        if source.strip():
+            return self._wording.template(source, loc)
+        missing = self._entry.prompt is None and self._ground.defaults.prompt is None
+        what = f"shot '{self._name}' has no prompt" if missing else "the prompt is empty"
+        if not self._is_broken("prompt"):
+            self._problems.error(loc, what, "add 'prompt: …'")
+        return None
 
     def _templates(self, sources: Sequence[str], loc: Loc, parents: int = 0) -> tuple[Template, ...]:
         """The input images. parents: pictures that go along besides them."""
         if len(sources) + parents > MOST_IMAGES:
             besides = " besides the picture before it" if parents else ""
             self._problems.error(loc, f"{len(sources)} images{besides} are too many", f"{MOST_IMAGES} in all at most")
+            self._problems.broken(loc)
         made: list[Template] = []
         for index, source in enumerate(sources):
             place: Loc = (*loc, index) if (*loc, index) in self._problems.document.values else loc
@@ -106,8 +120,8 @@ class _Reader:
     def _mask(self) -> Template | None:
         entry, defaults = self._entry, self._ground.defaults
         loc = self._said("mask")
-        source = entry.mask or defaults.mask
-        if source is not None and not (entry.images or defaults.images) and not self._is_broken("images"):
+        source = said(entry.mask, defaults.mask, "")
+        if source and not said(entry.images, defaults.images, []) and not self._is_broken("images"):
             self._problems.error(loc, f"shot '{self._name}' has a mask and no images", "add the image it belongs to")
         return self._mask_template(source, loc)
 
@@ -125,7 +139,7 @@ class _Reader:
     def _steps(self) -> list[tuple[StepEntry, Loc]]:
         loc = self._said("chain")
         return [
-            (step, (*loc, index)) for index, step in enumerate(self._entry.chain or self._ground.defaults.chain or [])
+            (step, (*loc, index)) for index, step in enumerate(said(self._entry.chain, self._ground.defaults.chain, []))
         ]
 
     def _chain(self) -> tuple[ChainStep, ...]:
@@ -158,31 +172,31 @@ class _Reader:
         )
 
     def _path(self) -> Template | None:
-        source, loc = self._entry.path or self._ground.defaults.path, self._said("path")
-        if source is None:
+        loc = self._said("path")
+        if self._entry.path is None and self._ground.defaults.path is None:
             if is_reserved([self._name, *self._matrix.names]):
                 self._problems.error(self._loc, f"'{self._name}' is reserved for the sheet", "rename it", key=True)
             return None
-        template = self._wording.template(source, loc, PATH_NAMES)
+        template = self._wording.template(said(self._entry.path, self._ground.defaults.path, ""), loc, PATH_NAMES)
         if template is not None:
             check_path(template, loc, self._problems)
         return template
 
     def _where(self) -> Expression | None:
-        source = self._entry.where or self._ground.defaults.where
-        return None if source is None else self._wording.condition(source, self._said("where"))
+        source = said(self._entry.where, self._ground.defaults.where, "")
+        return self._wording.condition(source, self._said("where")) if source.strip() else None
 
     def _zip(self) -> tuple[tuple[str, ...], ...]:
-        groups = self._ground.defaults.zip if self._entry.zip is None else self._entry.zip
-        return read_zip(groups or [], self._said("zip"), self._matrix, self._problems)
+        groups = said(self._entry.zip, self._ground.defaults.zip, [])
+        return read_zip(groups, self._said("zip"), self._matrix, self._problems)
 
     def _exclude(self) -> tuple[Mapping[str, Json], ...]:
-        entries = self._ground.defaults.exclude if self._entry.exclude is None else self._entry.exclude
-        return read_exclude(entries or [], self._said("exclude"), self._matrix, self._problems)
+        entries = said(self._entry.exclude, self._ground.defaults.exclude, [])
+        return read_exclude(entries, self._said("exclude"), self._matrix, self._problems)
 
     def _include(self) -> tuple[tuple[AxisValue, ...], ...]:
-        entries = self._ground.defaults.include if self._entry.include is None else self._entry.include
-        return read_include(entries or [], self._said("include"), self._matrix, self._ground.models)
+        entries = said(self._entry.include, self._ground.defaults.include, [])
+        return read_include(entries, self._said("include"), self._matrix, self._ground.models)
 
     def _model(self) -> ModelSpec | None:
         """The model of all cells; None when an axis chooses it."""
@@ -192,10 +206,10 @@ class _Reader:
                 what = "the model is said here and by the axis 'model'"
                 self._problems.error((*self._loc, "model"), what, "remove one of them", key=True)
             return None
-        named = self._entry.model or self._ground.defaults.model
-        if named is not None:
+        named = said(self._entry.model, self._ground.defaults.model, "")
+        if named:
             return models.find(named, self._said("model"))
-        if models.usual is None and not self._problems.is_broken(("models",)) and not self._is_broken("model"):
+        if models.usual is None and not self._is_broken("model"):
             known = ", ".join(sorted(models.aliases))
             instead = f"add 'model: …', one of {known}" if known else "add 'model: …' or models:"
             self._problems.error(self._loc, f"shot '{self._name}' does not say which model", instead, key=True)

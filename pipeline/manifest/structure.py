@@ -43,7 +43,9 @@ def structured(data: Tree, problems: Problems) -> ManifestEntry | None:
             return ManifestEntry.model_validate(kept)
         except ValidationError as error:
             whole = kept
-            for fault in error.errors(include_url=False):
+            faults = error.errors(include_url=False)
+            # A wrong key may be a missing one misspelt, and is then the one to tell.
+            for fault in sorted(faults, key=lambda fault: fault["type"] != "extra_forbidden"):
                 loc = _reported(whole, fault, problems)
                 kept = _pruned(kept, loc) if fault["type"] != "missing" else _filled(kept, loc)
     return None

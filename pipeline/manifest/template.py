@@ -31,7 +31,16 @@ LONGEST_TEXT = 32_000
 Part = str | tuple[str, ...]
 """A piece of a plain template: literal text, or the name (and field) of a value."""
 
-_FAULTS = (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError)
+_FAULTS = (
+    TemplateError,
+    ArithmeticError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    SyntaxError,
+)
 
 
 _ENVIRONMENT = make_environment(shown)
@@ -233,6 +242,6 @@ def _plain(tree: nodes.Template) -> tuple[Part, ...] | None:
 
 def _fault(error: Exception) -> TemplateFault:
     message = str(error).replace("_Words", "str").replace("_Whole", "int").replace("_Real", "float")
-    if isinstance(error, TypeError) and "'str'" in message:
+    if isinstance(error, TypeError) and "str" in message:
         message += "; a cell of a table is text: write {{ name | float }} to count with it"
     return TemplateFault(message)

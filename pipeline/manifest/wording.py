@@ -43,16 +43,16 @@ class Wording:
             self._check_fields(expression.attributes, loc, sure=False)
         return expression
 
-    def usable(self, axis: Axis) -> Axis:
-        """The axis of a feed, its rows without a field that this shot's templates need marked with that problem."""
+    def usable(self, axis: Axis) -> tuple[Axis, tuple[str, ...]]:
+        """The axis, its rows without a field that this shot's templates need marked, and what they lack."""
         needed = sorted(self.lacking.get(axis.name, ()))
         if not needed:
-            return axis
-        return replace(axis, values=tuple(_marked(value, needed, axis.source) for value in axis.values))
+            return axis, ()
+        values = tuple(_marked(value, needed) for value in axis.values)
+        pairs = zip(values, axis.values, strict=True)
+        return replace(axis, values=values), tuple(new.problem for new, old in pairs if new is not old)
 
     def _read(self, make: Callable[[], T], loc: Loc) -> T | None:
-        if self.problems.is_broken(loc):
-            return None
         try:
             return make()
         except TemplateFault as fault:
@@ -97,8 +97,8 @@ class Wording:
             self.problems.error(loc, what, f"add it, or write {{{{ {axis.name}.{wanted} | default('') }}}}")
 
 
-def _marked(value: AxisValue, needed: Iterable[str], source: str) -> AxisValue:
+def _marked(value: AxisValue, needed: Iterable[str]) -> AxisValue:
     missing = [name for name in needed if name not in value.fields]
     if value.problem or not missing:
         return value
-    return replace(value, problem=f"{source}: the row '{value.key}' has no {' and no '.join(missing)}")
+    return replace(value, problem=f"the row '{value.key}' has no {' and no '.join(missing)}")

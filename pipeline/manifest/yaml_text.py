@@ -21,7 +21,9 @@ _DEEPEST = 100
 _MOST_EXPANDED = 100_000
 """Values that aliases may repeat in all: far beyond any manifest, far below what hurts."""
 
-_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The fast parser where PyYAML was built with it."""
+
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CORE_TAG = "tag:yaml.org,2002:"
 _CORE = frozenset(_CORE_TAG + name for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge"))
@@ -32,9 +34,15 @@ _CAUSES = (
     ("could not find expected ':'", "a ':' is missing after a key", "write 'key: value'"),
     ("did not find expected '-' indicator", "a list entry is expected here", "indent it like the entries above"),
     ("did not find expected key", "a key is expected here", "indent it like the keys above; quote text that starts so"),
-    ("did not find expected ',' or", "a ',' or the closing bracket is missing", "quote text that has brackets in it"),
+    ("expected ',' or", "a ',' or the closing bracket is missing", "quote text that has brackets in it"),
+    (
+        "expected <block end>",
+        "a key or entry is expected here",
+        "indent it like those above; quote text that starts so",
+    ),
+    ("expected the node content", "a value is expected here", "quote text that starts with this character"),
     ("did not find expected node content", "a value is expected here", "quote text that starts with this character"),
-    ("found character that cannot start any token", "a value cannot start with this character", "quote the text"),
+    ("cannot start any token", "a value cannot start with this character", "quote the text"),
     ("while scanning a block scalar", "this '|' or '>' is followed by something else", "start the text on a new line"),
     ("unknown escape character", "this is no escape of a double-quoted text", "use single quotes, or '\\\\'"),
     ("undefined tag handle", "custom tags are not allowed", "remove the tag"),
@@ -65,7 +73,7 @@ def decoded(data: bytes, shown: str) -> str:
         raise fatal(Place(shown, line, column), what, "save the file as UTF-8") from error
 
 
-def parse(text: str, shown: str) -> tuple[Document, list[tuple[Place, str, str]]]:
+def parse(text: str, shown: str, loader: type = LOADER) -> tuple[Document, list[tuple[Place, str, str]]]:
     """The document, and what is wrong with it that does not stop the reading (duplicate keys).
 
     Raises ManifestError when it cannot be read: not YAML, a custom tag, an alias bomb, nested over 100 deep.
@@ -75,7 +83,7 @@ def parse(text: str, shown: str) -> tuple[Document, list[tuple[Place, str, str]]
         raise fatal(_place_in(text, odd.start(), shown), f"character U+{ord(odd[0]):04X} is not allowed", "remove it")
     builder = _Builder(shown=shown)
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
+        for event in yaml.parse(text, Loader=loader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, shown) from error
