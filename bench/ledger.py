@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -198,8 +199,8 @@ async def commits(folder: Path, callers: int, count: int) -> None:
     async def buy() -> None:
         for number in numbers:
             began = time.perf_counter()
-            await committer.do(lambda book, it=intents[number]: book.open_attempt(it))
-            await committer.do(lambda book, it=settlements[number]: book.settle(it))
+            await committer.do(partial(Ledger.open_attempt, intent=intents[number]))
+            await committer.do(partial(Ledger.settle, settlement=settlements[number]))
             waits.append((time.perf_counter() - began) / 2)
 
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()

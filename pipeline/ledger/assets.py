@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from pipeline.domain.digest import Digest
@@ -27,7 +26,6 @@ class Tally:
     reason: str
     assets: int
     usd: MicroUsd
-    updated_at: datetime
 
 
 def record_assets(book: Book, assets: Iterable[AssetRow]) -> None:
@@ -86,7 +84,7 @@ def asset_of(row: tuple[Any, ...]) -> AssetRow:
         parent=AssetName(parent) if parent else None,
         model_alias=model_alias,
         key=StepKey(key.hex()) if key else None,
-        state=State(state),
+        state=rows.STATES[state],
         reason=reason,
         image=image,
         path=path,
@@ -133,16 +131,15 @@ def drop_assets(book: Book, manifest: str, space: Space, names: Iterable[AssetNa
 
 
 def tallies(book: Book, manifest: str | None) -> tuple[Tally, ...]:
-    """Assets counted by manifest, space, state and reason."""
+    """Assets counted by manifest, space, state and reason, from sums the database keeps."""
     return tuple(
         Tally(
             manifest=name,
             space=Space(space),
-            state=State(state),
+            state=rows.STATES[state],
             reason=reason,
             assets=count,
             usd=MicroUsd(usd),
-            updated_at=rows.moment(updated_at),
         )
-        for name, space, state, reason, count, usd, updated_at in book.rows(sql.TALLIES, (manifest,))
+        for name, space, state, reason, count, usd in book.rows(sql.TALLIES, (manifest,))
     )

@@ -256,7 +256,7 @@ class Ledger:
         assets.drop_assets(self._book, manifest, space, names)
 
     def tallies(self, manifest: str | None = None) -> tuple[Tally, ...]:
-        """Assets counted by manifest, space, state and reason; a million in less than a second."""
+        """Assets counted by manifest, space, state and reason; at once, however many they are."""
         return assets.tallies(self._book, manifest)
 
     # money, in micro-USD; `sent` attempts count as unknown, at their worst

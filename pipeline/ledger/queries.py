@@ -87,9 +87,9 @@ ADD_IMAGE: Final = (
 ADD_ATTEMPT_IMAGE: Final = "INSERT INTO attempt_images VALUES (?, ?, ?, ?, ?, ?, ?)"
 # A picture once there is only replaced by another that is done: an attempt that brought none takes nothing away.
 PUT_SLOT: Final = """
-    INSERT INTO slots (space, step_key, state, reason, image, attempt, run, usd, buys, updated_at, warnings)
+    INSERT INTO slots (space, step_key, state, reason, image, attempt_id, run, usd, buys, updated_at, warnings)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    state = excluded.state, reason = excluded.reason, image = excluded.image, attempt = excluded.attempt,
+    state = excluded.state, reason = excluded.reason, image = excluded.image, attempt_id = excluded.attempt_id,
     run = excluded.run, usd = excluded.usd, buys = buys + excluded.buys, updated_at = excluded.updated_at,
     warnings = excluded.warnings WHERE state <> 'done' OR excluded.state = 'done'"""
 DECIDE: Final = """

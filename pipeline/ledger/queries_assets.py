@@ -8,11 +8,10 @@ from typing import Final
 SLOTS: Final = """
     WITH RECURSIVE asked (n, step_key) AS (SELECT 1, substr(?1, 1, 32)
         UNION ALL SELECT n + 1, substr(?1, n * 32 + 1, 32) FROM asked WHERE n < ?2)
-    SELECT s.step_key, s.state, s.reason, a.attempt_id, r.run_id, s.usd, s.updated_at, s.warnings,
+    SELECT s.step_key, s.state, s.reason, s.attempt_id, r.run_id, s.usd, s.updated_at, s.warnings,
     s.image, i.bytes, i.format, i.width, i.height, i.has_alpha, i.transparent
     FROM asked CROSS JOIN slots s ON s.space = ?3 AND s.step_key = asked.step_key
-    LEFT JOIN images i ON i.sha256 = s.image
-    JOIN attempts a ON a.attempt = s.attempt JOIN runs r ON r.run = s.run"""
+    JOIN runs r ON r.run = s.run LEFT JOIN images i ON i.sha256 = s.image"""
 PARTS: Final = "SELECT parts FROM keys WHERE step_key = ?"
 # why: the parts each asset's present (or last) picture was asked with
 PREVIOUS_PARTS: Final = """
@@ -20,15 +19,16 @@ PREVIOUS_PARTS: Final = """
     CROSS JOIN assets a ON a.manifest = ? AND a.asset = n.value AND a.space = ?
     JOIN keys k ON k.step_key = coalesce(a.made_key, a.step_key)"""
 SLOT_IMAGE: Final = (
-    "SELECT image, attempt, run, usd, buys, warnings FROM slots WHERE space = ? AND step_key = ? AND image IS NOT NULL"
+    "SELECT image, attempt_id, run, usd, buys, warnings FROM slots "
+    "WHERE space = ? AND step_key = ? AND image IS NOT NULL"
 )
 BLESS: Final = (
     "INSERT INTO blessings (space, step_key, old_key, image, manifest, asset, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 PUT_BLESSED_SLOT: Final = """
-    INSERT INTO slots (space, step_key, state, reason, image, attempt, run, usd, buys, updated_at, warnings)
+    INSERT INTO slots (space, step_key, state, reason, image, attempt_id, run, usd, buys, updated_at, warnings)
     VALUES (?, ?, 'done', '', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = 'done', reason = '',
-    image = excluded.image, attempt = excluded.attempt, run = excluded.run, usd = excluded.usd,
+    image = excluded.image, attempt_id = excluded.attempt_id, run = excluded.run, usd = excluded.usd,
     updated_at = excluded.updated_at, warnings = excluded.warnings"""
 BLESS_ASSET: Final = """
     UPDATE assets SET state = 'done', reason = '', step_key = ?, made_key = NULL, image = ?, usd = ?, updated_at = ?
@@ -91,10 +91,10 @@ PUT_ASSET: Final = """
     OR EXISTS (SELECT 1 FROM assets o WHERE o.manifest = assets.manifest AND o.asset = assets.asset
         AND (o.updated_at, o.space) > (assets.updated_at, assets.space))"""
 DROP_ASSET: Final = "DELETE FROM assets WHERE manifest = ? AND asset = ? AND space = ?"
-# status: a million rows in under a second, so nothing but the first columns of each row is read
-TALLIES: Final = """
-    SELECT manifest, space, state, reason, count(*), sum(usd), max(updated_at) FROM assets
-    WHERE ?1 IS NULL OR manifest = ?1 GROUP BY manifest, space, state, reason"""
+# status
+TALLIES: Final = (
+    "SELECT manifest, space, state, reason, assets, usd FROM tallies WHERE assets > 0 AND (?1 IS NULL OR manifest = ?1)"
+)
 
 # --- placements ---
 PLACEMENTS: Final = (
@@ -138,17 +138,17 @@ INPUT: Final = "SELECT source, notes FROM inputs WHERE digest = ? ORDER BY sourc
 
 # --- an endpoint turns out to be our own gateway: what it brought moves to the sketch space ---
 MOVED: Final = (
-    "CREATE TEMP TABLE moved AS SELECT a.attempt, a.space, a.manifest FROM attempts a "
+    "CREATE TEMP TABLE moved AS SELECT a.attempt, a.attempt_id, a.space, a.manifest FROM attempts a "
     "JOIN routes t ON t.route = a.route WHERE t.endpoint = ? AND a.space <> ?"
 )
 FORGET_MOVED: Final = "DROP TABLE IF EXISTS temp.moved"
 MOVE_SLOTS: Final = """
-    INSERT INTO slots SELECT ?1, s.step_key, s.state, s.reason, s.image, s.attempt, s.run, s.usd, s.buys,
-    s.updated_at, s.warnings FROM slots s JOIN temp.moved m ON m.attempt = s.attempt WHERE s.space <> ?1
+    INSERT INTO slots SELECT ?1, s.step_key, s.state, s.reason, s.image, s.attempt_id, s.run, s.usd, s.buys,
+    s.updated_at, s.warnings FROM slots s JOIN temp.moved m ON m.attempt_id = s.attempt_id WHERE s.space <> ?1
     ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason, image = excluded.image,
-    attempt = excluded.attempt, run = excluded.run, usd = excluded.usd, buys = buys + excluded.buys,
+    attempt_id = excluded.attempt_id, run = excluded.run, usd = excluded.usd, buys = buys + excluded.buys,
     updated_at = excluded.updated_at, warnings = excluded.warnings WHERE state <> 'done'"""
-DROP_MOVED_SLOTS: Final = "DELETE FROM slots WHERE space <> ? AND attempt IN (SELECT attempt FROM temp.moved)"
+DROP_MOVED_SLOTS: Final = "DELETE FROM slots WHERE space <> ? AND attempt_id IN (SELECT attempt_id FROM temp.moved)"
 MOVE_CLAIMS: Final = "UPDATE OR IGNORE claims SET space = ? WHERE attempt IN (SELECT attempt FROM temp.moved)"
 MOVE_ASSETS: Final = """
     UPDATE OR REPLACE assets SET space = ?1 WHERE (manifest, asset, space) IN

@@ -13,6 +13,9 @@ from pipeline.domain.record import AttemptId, AttemptRow, RunId, RunRow, Slot, S
 from pipeline.domain.step import AssetName, KeyParts, StepKey
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Tables, since calling an enumeration costs as much as the rest of a look-up's row.
+STATES: Final = {state.value: state for state in State}
+_FORMATS: Final = {kind.value: kind for kind in Format}
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 # A belt to the provider's braces: no key and no picture gets into the ledger, whoever forgot to cut it out.
@@ -109,7 +112,7 @@ def image_or_none(columns: tuple[Any, ...]) -> Image | None:
         digest=Digest(sha256.hex()),
         size=size,
         facts=Facts(
-            format=Format(kind), width=width, height=height, has_alpha=bool(has_alpha), transparent_share=transparent
+            format=_FORMATS[kind], width=width, height=height, has_alpha=bool(has_alpha), transparent_share=transparent
         ),
     )
 
@@ -119,7 +122,7 @@ def slot_of(row: tuple[Any, ...]) -> Slot:
     key, state, reason, attempt_id, run_id, usd, updated_at, warnings, *image = row
     return Slot(
         key=StepKey(key.hex()),
-        state=State(state),
+        state=STATES[state],
         reason=reason,
         image=image_or_none(tuple(image)),
         run_id=RunId(run_id),

@@ -55,9 +55,10 @@ _TABLES: Final = (
     """CREATE TABLE keys (
         step_key BLOB NOT NULL UNIQUE CHECK (length(step_key) = 32), key_version INTEGER NOT NULL,
         parts TEXT NOT NULL)""",
+    # attempt_id by name: one page less to read for each of thousands of keys.
     """CREATE TABLE slots (
         space TEXT NOT NULL, step_key BLOB NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, image BLOB,
-        attempt INTEGER NOT NULL, run INTEGER NOT NULL, usd INTEGER NOT NULL, buys INTEGER NOT NULL,
+        attempt_id TEXT NOT NULL, run INTEGER NOT NULL, usd INTEGER NOT NULL, buys INTEGER NOT NULL,
         updated_at INTEGER NOT NULL, warnings TEXT,
         PRIMARY KEY (space, step_key)) WITHOUT ROWID""",
     # While an attempt for a slot is open, its row here lets the database itself refuse a second purchase.
@@ -98,7 +99,6 @@ _TABLES: Final = (
         sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32), bytes INTEGER NOT NULL, format TEXT NOT NULL,
         width INTEGER NOT NULL, height INTEGER NOT NULL, has_alpha INTEGER NOT NULL, transparent REAL,
         created_at INTEGER NOT NULL, attempt INTEGER, step_key BLOB) WITHOUT ROWID""",
-    # state and usd come before the long columns, so that counting a million rows need not read them.
     # made_key: the key of the last picture, where the present key has none yet (for `why`).
     """CREATE TABLE assets (
         manifest TEXT NOT NULL, asset TEXT NOT NULL, space TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
@@ -107,6 +107,26 @@ _TABLES: Final = (
         candidate INTEGER NOT NULL, parent TEXT, model_alias TEXT NOT NULL, path TEXT NOT NULL, warnings TEXT,
         PRIMARY KEY (manifest, asset, space)) WITHOUT ROWID""",
     "CREATE INDEX assets_unknown ON assets (step_key) WHERE state = 'unknown'",
+    # How many assets stand alike, kept by triggers: status is asked of a million assets and must not read them.
+    """CREATE TABLE tallies (
+        manifest TEXT NOT NULL, space TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+        assets INTEGER NOT NULL, usd INTEGER NOT NULL,
+        PRIMARY KEY (manifest, space, state, reason)) WITHOUT ROWID""",
+    """CREATE TRIGGER assets_inserted AFTER INSERT ON assets BEGIN
+        INSERT INTO tallies VALUES (new.manifest, new.space, new.state, new.reason, 1, new.usd)
+        ON CONFLICT DO UPDATE SET assets = assets + 1, usd = usd + excluded.usd;
+        END""",
+    """CREATE TRIGGER assets_deleted AFTER DELETE ON assets BEGIN
+        UPDATE tallies SET assets = assets - 1, usd = usd - old.usd WHERE manifest = old.manifest
+        AND space = old.space AND state = old.state AND reason = old.reason;
+        END""",
+    """CREATE TRIGGER assets_updated AFTER UPDATE OF space, state, reason, usd ON assets
+        WHEN (old.space, old.state, old.reason, old.usd) <> (new.space, new.state, new.reason, new.usd) BEGIN
+        UPDATE tallies SET assets = assets - 1, usd = usd - old.usd WHERE manifest = old.manifest
+        AND space = old.space AND state = old.state AND reason = old.reason;
+        INSERT INTO tallies VALUES (new.manifest, new.space, new.state, new.reason, 1, new.usd)
+        ON CONFLICT DO UPDATE SET assets = assets + 1, usd = usd + excluded.usd;
+        END""",
     """CREATE TABLE placements (
         path TEXT PRIMARY KEY, image BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
         space TEXT NOT NULL, asset TEXT NOT NULL) WITHOUT ROWID""",

@@ -159,7 +159,7 @@ def _settle_slots(book: Book, attempt: _Attempt, settlement: Settlement) -> None
                 state.value,
                 reason,
                 bytes.fromhex(kept.image.digest) if kept else None,
-                attempt.attempt,
+                attempt.attempt_id,
                 attempt.run,
                 cost if kept else 0,
                 int(kept is not None or settlement.outcome is Outcome.UNKNOWN),

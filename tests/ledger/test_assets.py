@@ -8,10 +8,12 @@ import pytest
 
 from pipeline.domain.digest import digest_of
 from pipeline.domain.errors import UserError
+from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import PAID, SKETCH, AttemptId, Placement, RunId, State
 from pipeline.domain.step import AssetName
 from pipeline.ledger import Blessing, Ledger
 from tests.ledger.making import (
+    ENDPOINT,
     MANIFEST,
     RUN,
     START,
@@ -250,3 +252,29 @@ def test_a_reader_sees_what_a_writer_commits_meanwhile_and_cannot_write(tmp_path
         assert reader.slots(PAID, [key(1)])[key(1)].image == picture("one")
         with pytest.raises(Exception, match="reading only"):
             reader.record_assets([asset(1)])
+
+
+def test_the_tallies_are_what_counting_would_say_whatever_happened(tmp_path: Path) -> None:
+    def check(ledger: Ledger) -> None:
+        told = {(t.manifest, t.space, t.state, t.reason): (t.assets, t.usd) for t in ledger.tallies()}
+        counted = view(
+            tmp_path,
+            "SELECT manifest, space, state, reason, count(*) AS n, sum(usd) AS usd FROM assets GROUP BY 1, 2, 3, 4",
+        )
+        assert told == {(r["manifest"], r["space"], r["state"], r["reason"]): (r["n"], r["usd"]) for r in counted}
+
+    with begun(tmp_path) as ledger:
+        for number in range(1, 5):
+            buy(ledger, number, f"picture {number}")
+        ledger.record_assets(asset(number, text=f"picture {number}") for number in range(1, 5))
+        check(ledger)
+        ledger.record_assets([asset(1, State.UNKNOWN), asset(2, text="picture 2", usd=MicroUsd(7)), asset(5)])
+        check(ledger)
+        ledger.pictures.lose(picture("picture 3").digest)
+        ledger.drop_assets(MANIFEST, PAID, [name(5), name(99)])
+        check(ledger)
+        # Two rows become one: what the endpoint brought replaces the rehearsal's row.
+        ledger.record_assets([asset(4, State.PLANNED, space=SKETCH)])
+        ledger.learn_sketch(ENDPOINT)
+        check(ledger)
+        assert {tally.space for tally in ledger.tallies()} == {SKETCH}

@@ -108,17 +108,26 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model.attempts[wanted.attempt_id] = Attempt(tuple(numbers), space, cost, epoch)
 
     @precondition(lambda self: self.open_now())
-    @rule(data=st.data(), outcome=st.sampled_from(Outcome), cost=MONEY, twice=st.booleans())
-    def settle(self, data: st.DataObject, outcome: Outcome, cost: int, twice: bool) -> None:
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from(Outcome),
+        cost=MONEY,
+        surplus=st.booleans(),
+        flat=st.booleans(),
+        twice=st.booleans(),
+    )
+    def settle(
+        self, *, data: st.DataObject, outcome: Outcome, cost: int, surplus: bool, flat: bool, twice: bool
+    ) -> None:
         attempt_id = data.draw(st.sampled_from(self.open_now()))
         attempt = self.model.attempts[attempt_id]
         pictures: list[Kept] = []
         if outcome is Outcome.DONE:
             filled = data.draw(st.lists(st.sampled_from(range(len(attempt.numbers))), unique=True))
             pictures = [kept(f"{attempt_id} {at}", at) for at in sorted(filled)]
-            if data.draw(st.booleans()):
+            if surplus:
                 pictures.append(kept(f"{attempt_id} more", None))
-            if pictures and data.draw(st.booleans()):
+            if pictures and flat:
                 pictures[0] = kept(f"{attempt_id} flat", pictures[0].slot, state=State.FAILED, reason="opaque")
         money = MicroUsd(0 if outcome in {Outcome.FAILED, Outcome.REFUSED} else cost)
         settlement: Settlement = settled(

@@ -93,8 +93,13 @@ def test_what_is_no_whole_ledger_of_ours_is_refused_in_one_line_and_left_as_it_i
 
 def test_damage_a_reader_meets_is_told_with_the_way_out(tmp_path: Path) -> None:
     scribbled(filled(tmp_path))
-    with opened(tmp_path, write=False) as reader, pytest.raises(LedgerFault, match="verify --rebuild"):
-        reader.attempts()
+
+    def read() -> None:
+        with opened(tmp_path, write=False) as reader:
+            list(reader.pictures.every())
+
+    with pytest.raises(LedgerFault, match="verify --rebuild"):
+        read()
 
 
 def test_a_new_ledger_says_so_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'pipeline','0001_first','2026-11-21 12:11:11.631679+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'pipeline','0001_first','2026-11-21 12:22:57.750800+00:00');
 CREATE TABLE assets (
         manifest TEXT NOT NULL, asset TEXT NOT NULL, space TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
         usd INTEGER NOT NULL, updated_at INTEGER NOT NULL, run INTEGER, step_key BLOB, image BLOB, previous BLOB,
@@ -93,14 +93,19 @@ CREATE TABLE runs (
 INSERT INTO "runs" VALUES(1,'run-1','shop','',1,1795303802123456,NULL,NULL,2,0,1,70001,100001);
 CREATE TABLE slots (
         space TEXT NOT NULL, step_key BLOB NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, image BLOB,
-        attempt INTEGER NOT NULL, run INTEGER NOT NULL, usd INTEGER NOT NULL, buys INTEGER NOT NULL,
+        attempt_id TEXT NOT NULL, run INTEGER NOT NULL, usd INTEGER NOT NULL, buys INTEGER NOT NULL,
         updated_at INTEGER NOT NULL, warnings TEXT,
         PRIMARY KEY (space, step_key)) WITHOUT ROWID;
-INSERT INTO "slots" VALUES('',X'30FBFA2B076E4B8C344B51F32E5B9CC119F18B04003C945EF5CAE8FE304E2E8E','done','',X'7692C3AD3540BB803C020B3AEE66CD8887123234EA0C6E7143C0ADD73FF431ED',1,1,70001,1,1795303840123456,NULL);
+INSERT INTO "slots" VALUES('',X'30FBFA2B076E4B8C344B51F32E5B9CC119F18B04003C945EF5CAE8FE304E2E8E','done','',X'7692C3AD3540BB803C020B3AEE66CD8887123234EA0C6E7143C0ADD73FF431ED','attempt-1',1,70001,1,1795303840123456,NULL);
 CREATE TABLE spending (
         month TEXT NOT NULL, manifest TEXT NOT NULL, spent INTEGER NOT NULL, unknown INTEGER NOT NULL,
         PRIMARY KEY (month, manifest)) WITHOUT ROWID;
 INSERT INTO "spending" VALUES('2026-11','shop',70001,100001);
+CREATE TABLE tallies (
+        manifest TEXT NOT NULL, space TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+        assets INTEGER NOT NULL, usd INTEGER NOT NULL,
+        PRIMARY KEY (manifest, space, state, reason)) WITHOUT ROWID;
+INSERT INTO "tallies" VALUES('shop','','done','',1,70001);
 CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
     ON "_sqlite_migrations" ("migration_set", "name");
 CREATE INDEX runs_by_manifest ON runs (manifest);
@@ -109,6 +114,21 @@ CREATE INDEX attempts_open ON attempts (epoch) WHERE outcome IS NULL;
 CREATE INDEX attempts_unsettled ON attempts (manifest) WHERE outcome = 'unknown' AND decision IS NULL;
 CREATE INDEX attempt_slots_by_asset ON attempt_slots (asset);
 CREATE INDEX assets_unknown ON assets (step_key) WHERE state = 'unknown';
+CREATE TRIGGER assets_inserted AFTER INSERT ON assets BEGIN
+        INSERT INTO tallies VALUES (new.manifest, new.space, new.state, new.reason, 1, new.usd)
+        ON CONFLICT DO UPDATE SET assets = assets + 1, usd = usd + excluded.usd;
+        END;
+CREATE TRIGGER assets_deleted AFTER DELETE ON assets BEGIN
+        UPDATE tallies SET assets = assets - 1, usd = usd - old.usd WHERE manifest = old.manifest
+        AND space = old.space AND state = old.state AND reason = old.reason;
+        END;
+CREATE TRIGGER assets_updated AFTER UPDATE OF space, state, reason, usd ON assets
+        WHEN (old.space, old.state, old.reason, old.usd) <> (new.space, new.state, new.reason, new.usd) BEGIN
+        UPDATE tallies SET assets = assets - 1, usd = usd - old.usd WHERE manifest = old.manifest
+        AND space = old.space AND state = old.state AND reason = old.reason;
+        INSERT INTO tallies VALUES (new.manifest, new.space, new.state, new.reason, 1, new.usd)
+        ON CONFLICT DO UPDATE SET assets = assets + 1, usd = usd + excluded.usd;
+        END;
 CREATE VIEW v_assets AS SELECT
         a.manifest AS manifest, a.asset AS asset, nullif(lower(hex(a.step_key)), '') AS step_key, a.state AS state,
         a.reason AS reason, nullif(lower(hex(a.image)), '') AS sha256, a.path AS path, i.width AS width, i.height AS height,
