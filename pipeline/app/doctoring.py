@@ -100,7 +100,8 @@ async def _reach(spec: ProviderSpec) -> Finding:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with anyio.fail_after(CONNECT_SECONDS):
-            async with await anyio.connect_tcp(parts.hostname or "", port, tls=parts.scheme == "https"):
+            stream = await anyio.connect_tcp(parts.hostname or "", port)
+            async with stream:
                 return Finding(verdict="ok", subject=spec.name, text=f"{parts.hostname}:{port} answers")
     except (OSError, TimeoutError, anyio.BrokenResourceError) as error:
         why = str(error) or "no answer within 10 s"

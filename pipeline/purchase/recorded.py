@@ -28,12 +28,12 @@ from pipeline.domain.record import (
 )
 from pipeline.domain.request import Answer, Head, ImageRequest, Picture
 from pipeline.domain.step import StepKey
-from pipeline.ledger import Committer
+from pipeline.ledger import Committer, Ledger
 from pipeline.ports import Blocking, Clock, Endpoint, Recorder
 from pipeline.provider import salvage
 from pipeline.purchase.culprit import culprit
 from pipeline.purchase.settle import Settler
-from pipeline.purchase.telling import ended_event, rendered, request_digest, room_for, sent_event
+from pipeline.purchase.telling import ended_event, inputs_of, rendered, request_digest, room_for, sent_event
 from pipeline.store import Receipts, Spool, SpoolFlight
 
 
@@ -109,7 +109,7 @@ class Recorded:
     async def render(self, request: ImageRequest) -> Rendered:
         """One POST: recorded, sent, spooled, settled. Raises what the attempt ended in, after it is written down."""
         intent = self._intent(request)
-        flight = await self._open(intent, again=request.renew)
+        flight = await self._open(intent, request)
         self._tell_sent(intent, request)
         began = anyio.current_time()
         head, answer, fetched = await self._fly(request, intent, flight, began)
@@ -123,13 +123,19 @@ class Recorded:
             raise flight.spooled.trouble
         return rendered(intent, settlement)
 
-    async def _open(self, intent: Intent, *, again: bool) -> Watched:
+    async def _open(self, intent: Intent, request: ImageRequest) -> Watched:
         """Room on disk, then the durable intent. Raises DiskFull, SlotTaken, LedgerFault; then nothing may be sent."""
         room = room_for(intent)
         flight = Watched(await self.blocking(lambda: self.spool.open(intent.attempt_id, reserve=room)))
-        buys = self.address.unknown_buys
+        buys, again, given = self.address.unknown_buys, request.renew, inputs_of(request)
+
+        def open_attempt(ledger: Ledger) -> None:
+            ledger.open_attempt(intent, max_buys=buys, again=again)
+            if given:
+                ledger.memory.record_inputs(given)
+
         try:
-            await self.committer.do(lambda ledger: ledger.open_attempt(intent, max_buys=buys, again=again))
+            await self.committer.do(open_attempt)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.blocking(flight.spooled.discard)

@@ -68,3 +68,10 @@ def request_digest(request: ImageRequest) -> Digest:
         "sent": [[item.digest, item.size, item.media_type] for item in request.inputs],
     }
     return digest_of(canonical_json(asked))
+
+
+def inputs_of(request: ImageRequest) -> tuple[tuple[Digest, str, tuple[str, ...]], ...]:
+    """Digest, source and what was done to each input that came from outside; a chain's parent is no such input."""
+    refs = request.steps[0].step.inputs
+    notes = {item.digest: item.notes for item in request.inputs}
+    return tuple((ref.digest, ref.source, notes.get(ref.digest, ())) for ref in refs if ref.digest and ref.source)
