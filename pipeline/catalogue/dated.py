@@ -16,6 +16,9 @@ from pipeline.domain.money import FREE, MicroUsd
 from pipeline.domain.request import Usage
 
 SNAPSHOT = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
+REMEMBERED = 4096
+"""Tariffs kept at most."""
+
 NOBODY = ProviderEntry()
 """What is taken of a provider the catalogue has no entry for: everything passes, prices are estimates."""
 
@@ -31,7 +34,7 @@ class DatedCatalogue:
         self._data: Assembled = assemble(self._documents)
         self._today = today
         self._ids = _index(self._data.models)
-        self._tariffs: dict[tuple[object, ...], prices.Tariff | None] = {}
+        self._tariffs: dict[tuple[object, ...], prices.Tariff] = {}
 
     def overridden(
         self,
@@ -137,11 +140,16 @@ class DatedCatalogue:
         return f"providers.{preset}.models.{found}.{tail}"
 
     def _tariff(self, profile: Profile, model: str, params: Mapping[str, Json]) -> prices.Tariff | None:
-        # A plan asks for the same few combinations a million times.
-        key = (profile.name, profile.stream, model, *((name, str(params[name])) for name in params))
+        # A plan asks for the same few combinations a million times; a seed of its own for each cell must not grow this.
+        entry = self.entry(model, profile.name)
+        if entry is None:
+            return None
+        named = (*prices.PRICED_BY, entry.prices.by if entry.prices else "")
+        key = (profile.name, profile.stream, model, *(str(params.get(name)) for name in named))
         if key not in self._tariffs:
-            entry = self.entry(model, profile.name)
-            self._tariffs[key] = prices.tariff(entry, params, streams=profile.stream) if entry else None
+            if len(self._tariffs) >= REMEMBERED:
+                self._tariffs.clear()
+            self._tariffs[key] = prices.tariff(entry, params, streams=profile.stream)
         return self._tariffs[key]
 
     def _source(self, preset: str, model: str) -> Literal["tokens", "price", "estimate"]:

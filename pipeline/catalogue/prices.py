@@ -17,6 +17,9 @@ SCALE = 1_000_000
 CHARS_PER_TOKEN = 4
 """Of English prose. The worst case is one token a character, which holds for every script in daily use."""
 
+PRICED_BY = ("size", "quality", "image_size", "image_config", "extra_body", "stream", "partial_images")
+"""Parameters that a tariff is made from, besides the one that a price may name."""
+
 NAMES_A_TIER = ("size", "image_config", "extra_body")
 """Parameters that may ask for a dearer tier of ``image_size`` in words of their own."""
 

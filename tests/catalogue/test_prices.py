@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.catalogue import DatedCatalogue
+from pipeline.catalogue import DatedCatalogue, load_catalogue
 from pipeline.catalogue.prices import grid_tokens, input_tokens
 from pipeline.catalogue.sizes import edges
 from pipeline.domain.capability import Profile, Quote
 from pipeline.domain.digest import Json
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.request import Usage
+from tests.catalogue.conftest import TODAY
 
 TOKENS = {
     "1024x1024": (196, 439, 1756, 3122, 7024),
@@ -303,3 +304,30 @@ def test_prices_are_decimal_all_the_way(catalogue: DatedCatalogue) -> None:
     assert entry.prices.per_million is not None
     assert entry.prices.per_million.text_in == Decimal("0.3")
     assert changed.bill(quiet(changed), "cheap", Usage(text_in=1_000_000, image_out=10)) == 300_001
+
+
+def test_what_was_asked_before_changes_no_quote() -> None:
+    """Tariffs are remembered by the parameters that make them: each of these has to find its own."""
+    varied: list[dict[str, Json]] = [
+        {},
+        {"size": "1024x1024"},
+        {"size": "2048x2048"},
+        {"quality": "low"},
+        {"quality": "low", "partial_images": 3, "stream": True},
+        {"quality": "low", "partial_images": 2, "stream": True},
+        {"quality": "low", "partial_images": 2, "stream": False},
+        {"image_size": "4K"},
+        {"image_config": {"image_size": "4K"}},
+        {"extra_body": {"google": {"image_config": {"image_size": "4K"}}}},
+        {"tier": "fine"},
+    ]
+    own = {"by": "tier", "picture": {"plain": 0.01, "fine": 0.09}}
+    extra = {"models": {"tiered": {"prices": own}}}
+    warm = load_catalogue(extra, today=TODAY)
+    for model in ("gpt-image-2", "gemini-3.1-flash-image", "tiered"):
+        for params in varied:
+            for preset in ("openai", "openrouter"):
+                fresh = load_catalogue(extra, today=TODAY)
+                profile = fresh.profile(preset)
+                assert profile is not None
+                assert quoted(warm, profile, model, params) == quoted(fresh, profile, model, params)
