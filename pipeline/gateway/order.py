@@ -58,7 +58,7 @@ class Order:
 
     @cached_property
     def digest(self) -> Digest:
-        """Names everything that decides the pictures but their numbers: picture 2 is one picture, however it is asked."""
+        """Names all that decides the pictures but their numbers: picture 2 is the same, however it is asked for."""
         parts: list[Json] = [self.route, self.model, self.prompt, self.size, self.quality, self.background]
         parts += [self.output_format, self.compression, self.frames, self.frame_ms]
         parts += [picture.digest for picture in self.inputs]

@@ -76,7 +76,7 @@ async def test_a_chat_body_on_the_images_route_is_answered_as_a_chat() -> None:
         "temperature": 1,
     }
     for profile in ("openai", "clauddy"):
-        async with client_of(GatewayConfig(profile=profile)) as client:  # type: ignore[arg-type]
+        async with client_of(GatewayConfig(profile=profile)) as client:
             answer = await client.post("/images/generations", json=body)
             stats = (await client.get("http://sketch/_gateway/stats")).json()
         reasons = [choice["finish_reason"] for chunk in events(answer.text) for choice in chunk["choices"]]

@@ -41,8 +41,12 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
     return image
 
 
+def distance(first: tuple[int, ...], second: tuple[int, ...]) -> int:
+    return max(abs(a - b) for a, b in zip(first, second, strict=True))
+
+
 @pytest.mark.parametrize("output_format", ["png", "jpeg", "webp", "gif"])
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (64, 64), (97, 131), (300, 100), (1024, 1536)])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (64, 64), (97, 131), (300, 100), (640, 448)])
 def test_a_picture_has_exactly_the_size_and_format_asked(width: int, height: int, output_format: str) -> None:
     drawn = draw(order(width=width, height=height, output_format=output_format), 0, 0)
     image = opened(drawn.data)
@@ -151,7 +155,7 @@ def test_several_inputs_are_all_on_the_picture() -> None:
     pixels = image.getcolors(512 * 512)
     assert pixels is not None
     for colour in colours:
-        near = sum(count for count, seen in pixels if all(abs(a - b) < 40 for a, b in zip(colour, seen, strict=True)))
+        near = sum(count for count, seen in pixels if isinstance(seen, tuple) and distance(seen, colour) < 40)
         assert near > 500
 
 
@@ -167,7 +171,7 @@ def test_sixteen_inputs_fit() -> None:
 def test_a_cut_out_of_a_photo_is_transparent_somewhere_and_not_everywhere() -> None:
     for source in (noise(128, 128), Image.new("RGB", (128, 128), "white"), Image.new("RGB", (1, 1))):
         given = {"inputs": (entry(encoded(source)),), "background": "transparent", "width": 128, "height": 128}
-        low, high = opened(draw(order(route="edits", **given), 0, 0).data).getchannel("A").getextrema()  # type: ignore[misc]
+        low, high = opened(draw(order(route="edits", **given), 0, 0).data).getchannel("A").getextrema()
         assert (low, high) == (0, 255)
 
 

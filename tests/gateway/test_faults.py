@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import trio.testing
 
 from pipeline.domain.errors import (
     BadRequest,
@@ -87,7 +88,8 @@ MEANT: dict[str, type[ProviderError]] = {
 """What the one table of errors makes of the faults that answer with an error."""
 
 SPOILED = {
-    "ok_error", "padded_error", "ok_html", "empty_data", "null_data", "empty_fields", "null_fields", "blanks", "no_created",
+    "ok_error", "padded_error", "ok_html", "empty_data", "null_data", "empty_fields", "null_fields", "blanks",
+    "no_created",
     "data_url", "urlsafe", "unpadded", "wrapped", "broken_base64", "broken_picture", "fewer", "more", "wrong_size",
     "wrong_format", "opaque", "json_to_stream", "chat_no_picture",
 }  # fmt: skip
@@ -99,9 +101,12 @@ def test_every_fault_is_tested_here() -> None:
     assert set(ALIASES.values()) <= set(MISFORTUNES)
 
 
+virtual = pytest.mark.parametrize("anyio_backend", [("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})])
+
+
 async def hit(fault: str, **ask: Any) -> tuple[httpx.Response, int]:
     """The answer of one request that meets a fault, and the pictures it was billed."""
-    async with client_of(lenient()) as client:
+    async with client_of(lenient(inline=True)) as client:
         answer = await client.post("/images/generations", json={**ASK, **ask, "prompt": f"x [[fault:{fault}]]"})
         stats = (await client.get("http://sketch/_gateway/stats")).json()
     assert stats["log"][0]["fault"] == fault
@@ -186,6 +191,7 @@ async def test_redrawn_answers_are_pictures_nobody_asked_for() -> None:
     assert (await hit("json_to_stream", stream=True))[0].headers["content-type"] == "application/json"
 
 
+@virtual
 async def test_travels_go_wrong_in_this_process_as_the_transport_can_show_it() -> None:
     for fault in ("drop", "reset"):
         with pytest.raises(ConnectionResetError):
@@ -193,7 +199,7 @@ async def test_travels_go_wrong_in_this_process_as_the_transport_can_show_it() -
     cut, billed = await hit("truncated")
     assert int(cut.headers["content-length"]) > len(cut.content) > 0
     assert billed == 1
-    with pytest.raises(ValueError, match="Expecting|Unterminated"):
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
         json.loads(cut.content)
     for fault in ("drip", "padding"):
         answer, _ = await hit(fault)
@@ -288,8 +294,8 @@ def test_a_faults_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "faults.yaml"
     file.write_text(
         "faults:\n  - {fault: rate_limit, rate: 10%, retry_after: 250ms}\n  - {fault: 502, nth: 3, every: 5}\n"
-        "  - fault: moderation\n    prompt: Forbidden\n    asset: 'a/*'\n    once: true\n    times: 2\n    after: 1.5s\n"
-        "    billed: true\n",
+        "  - fault: moderation\n    prompt: Forbidden\n    asset: 'a/*'\n    once: true\n    times: 2\n"
+        "    after: 1.5s\n    billed: true\n",
         encoding="utf-8",
     )
     assert load_faults(file) == (
@@ -310,6 +316,7 @@ def test_everything_wrong_with_a_faults_file_is_told_at_once_and_where() -> None
         parse_faults(text, "f.yaml")
     lines = str(caught.value).splitlines()
     assert [line.split(": ")[0] for line in lines] == [
-        "f.yaml:2:12", "f.yaml:3:11", "f.yaml:5:5", "f.yaml:5:10", "f.yaml:6:19", "f.yaml:6:33", "f.yaml:7:5", "f.yaml:8:1",
+        "f.yaml:2:12", "f.yaml:3:11", "f.yaml:5:5", "f.yaml:5:10", "f.yaml:6:19", "f.yaml:6:33", "f.yaml:7:5",
+        "f.yaml:8:1",
     ]  # fmt: skip
     assert "did you mean 'drop'?" in lines[0]

@@ -62,7 +62,6 @@ def test_no_minute_ever_gives_more_than_a_bucket_and_its_refill(limit: float, as
         try:
             limits.take("key", "model", images, now)
         except ApiError as error:
-            assert error.trouble.status == 429
             wait = int(error.trouble.headers["retry-after-ms"]) / 1000
             limits.take("key", "model", images, now + wait)
             now += wait

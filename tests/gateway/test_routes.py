@@ -179,5 +179,5 @@ async def test_the_bill_is_kept_before_the_first_byte() -> None:
         "headers": [(b"content-type", b"application/json")], "scheme": "http", "server": ("sketch", 80), "client": None,
         "http_version": "1.1", "root_path": "",
     }  # fmt: skip
-    await app(scope, receive, send)  # type: ignore[arg-type]
+    await app(scope, receive, send)
     assert seen == [1, 1]

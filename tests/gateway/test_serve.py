@@ -121,42 +121,52 @@ def test_the_openai_package_buys_three_times_unless_told_otherwise(strict: str) 
     assert [entry["status"] for entry in stats["log"]] == [0, 0, 0]
 
 
-SAVE = "import sys,json,base64; open('output.png','wb').write(base64.b64decode(json.load(sys.stdin)['data'][0]['b64_json']))"
+SAVE = (
+    "import sys,json,base64; "
+    "open('output.png','wb').write(base64.b64decode(json.load(sys.stdin)['data'][0]['b64_json']))"
+)
+JSON = 'curl -sS BASE/images/generations -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '
+FORM = 'curl -sS BASE/images/edits -H "Authorization: Bearer $TOKEN" -F "model=gpt-image-2" -F "image[]=@input.png" '
 CURLS = {
-    "generate": """curl -sS BASE/images/generations -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{
-        "model": "gpt-image-2",
-        "prompt": "a cute cat sitting on the moon, digital illustration",
-        "size": "1024x1024",
-        "n": 1
-      }'""",
-    "quality": """curl BASE/images/generations -sS -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{
-        "model": "gpt-image-2", "prompt": "A golden retriever on a beach at sunset", "size": "1024x1024", "quality": "high", "n": 1
-      }'""",
-    "transparent": """curl BASE/images/generations -sS -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{
-        "model": "gpt-image-2", "prompt": "A minimalist logo of a rocket", "size": "1024x1024", "background": "transparent",
-        "output_format": "png", "n": 1
-      }'""",
-    "edit": """curl -sS BASE/images/edits -H "Authorization: Bearer $TOKEN" -F "model=gpt-image-2" -F "image[]=@input.png" \
-        -F 'prompt=Change the cat collar to bright red and add tiny round sunglasses. Keep everything else identical.' \
-        -F "size=1024x1024" """,
-    "several": """curl -sS BASE/images/edits -H "Authorization: Bearer $TOKEN" -F "model=gpt-image-2" -F "image[]=@input.png" \
-        -F "image[]=@style_reference.png" \
-        -F 'prompt=Redraw the subject from the first image in the watercolor style of the second image' \
-        -F "size=1024x1024" """,
-    "mask": """curl -sS BASE/images/edits -H "Authorization: Bearer $TOKEN" -F "model=gpt-image-2" -F "image[]=@input.png" \
-        -F "mask=@mask.png" -F 'prompt=Draw a flying parrot in the masked area' -F "size=1024x1024" """,
-}  # fmt: skip
+    "generate": JSON
+    + """'{
+    "model": "gpt-image-2",
+    "prompt": "a cute cat sitting on the moon, digital illustration",
+    "size": "1024x1024",
+    "n": 1
+  }'""",
+    "quality": JSON
+    + """'{
+    "model": "gpt-image-2",
+    "prompt": "A golden retriever on a beach at sunset",
+    "size": "1024x1024",
+    "quality": "high",
+    "n": 1
+  }'""",
+    "transparent": JSON
+    + """'{
+    "model": "gpt-image-2",
+    "prompt": "A minimalist logo of a rocket",
+    "size": "1024x1024",
+    "background": "transparent",
+    "output_format": "png",
+    "n": 1
+  }'""",
+    "edit": FORM
+    + "-F 'prompt=Change the cat collar to bright red. Keep everything else identical.' -F 'size=1024x1024'",
+    "several": FORM
+    + """-F "image[]=@style_reference.png" -F 'prompt=Redraw the first image in the style of the second' \\
+    -F "size=1024x1024" """,
+    "mask": FORM + """-F "mask=@mask.png" -F 'prompt=Draw a flying parrot in the masked area' -F "size=1024x1024" """,
+}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 @pytest.mark.parametrize("name", CURLS)
 def test_the_documented_curl_lines_work(strict: str, tmp_path: Path, name: str) -> None:
-    for file, data in (
-        ("input", png(256, 256)),
-        ("style_reference", png(90, 60, (9, 99, 9))),
-        ("mask", png(256, 256, (0, 0, 0, 0))),
-    ):
-        (tmp_path / f"{file}.png").write_bytes(data)
+    (tmp_path / "input.png").write_bytes(png(256, 256))
+    (tmp_path / "style_reference.png").write_bytes(png(90, 60, (9, 99, 9)))
+    (tmp_path / "mask.png").write_bytes(png(256, 256, (0, 0, 0, 0)))
     line = f'TOKEN=sk-test; {CURLS[name].replace("BASE", strict)} | {sys.executable} -c "{SAVE}"'
     subprocess.run(line, shell=True, check=True, cwd=tmp_path, timeout=30)
     image = opened((tmp_path / "output.png").read_bytes())
@@ -177,7 +187,7 @@ def raw(base_url: str, prompt: str, **rest: object) -> tuple[bytes, bool]:
     """What a bare socket gets for one request, and whether the connection was reset."""
     port = int(base_url.rsplit(":", 1)[1].partition("/")[0])
     body = json.dumps({**ASK, "prompt": prompt, **rest}).encode()
-    head = f"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(head.encode() + body)
         seen = b""
