@@ -92,9 +92,10 @@ def _header(cells: list[str], place: Place, key: str) -> list[str]:
 
 def _table_row(header: list[str], cells: list[str], line: int) -> Row:
     fields: dict[str, Json] = {name: cell for name, cell in zip(header, cells, strict=False) if name}
-    extra = any(cells[len(header) :])
     problem = ""
-    if extra or len(cells) < len(header):
+    if len(cells) < len(header):
+        problem = f"has {len(cells)} of {len(header)} cells"
+    elif any(cells[len(header) :]):
         problem = f"has {len(cells)} cells where the header has {len(header)}"
     return Row(line=line, fields=fields, problem=problem)
 
@@ -227,7 +228,7 @@ def _yaml_row(entry: Tree, line: int, name: str, key: str) -> Row:
     try:
         row = _object_row(as_json(entry), line, name, key)
     except ValueError as error:
-        return Row(line=line, name=name, problem=str(error))
+        return Row(line=line, name=name, problem=f"cannot be used: {error}")
     written = entry.get(key) if isinstance(entry, dict) else None
     if isinstance(written, Scalar) and written.value is not None:
         return Row(line=line, fields={**row.fields, key: written.text}, name=name, problem=row.problem)
