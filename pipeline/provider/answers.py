@@ -133,9 +133,9 @@ def answer(
     )
 
 
-def failure(head: Head, body: bytes, secrets: Sequence[Secret]) -> ProviderError:
+def failure(head: Head, body: bytes, secrets: Sequence[Secret], *, id_header: str = "") -> ProviderError:
     """The error of an answer that is not 2xx, or of a 2xx that says it is an error."""
-    return error_of(head, body, head.seconds, secrets=secrets)
+    return error_of(head, body, head.seconds, secrets=secrets, id_header=id_header)
 
 
 def unusable(head: Head, why: str, secrets: Sequence[Secret], *, id_header: str = "") -> OutcomeUnknown:

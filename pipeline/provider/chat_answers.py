@@ -12,7 +12,6 @@ from pipeline.provider.answers import answer, failure, picture_at, picture_from,
 from pipeline.provider.images import items_of, why_no_json
 from pipeline.wire import (
     decode_picture,
-    error_of,
     events,
     is_picture,
     is_stream,
@@ -98,8 +97,8 @@ def read_chat(head: Head, body: bytes, *, secrets: Sequence[Secret] = (), id_hea
     OutcomeUnknown when it answered in words alone, which may be billed.
     """
     if not 200 <= head.status < 300:
-        raise failure(head, body, secrets)
-    reply = _reply(head, body, secrets)
+        raise failure(head, body, secrets, id_header=id_header)
+    reply = _reply(head, body, secrets, id_header)
     text = "".join(reply.texts) or "\n".join(_part_texts(reply.parts))
     pictures, words = _pictures(reply, text, secrets)
     said = plain(redact_prompt(words, secrets), _TEXT_LIMIT)
@@ -108,7 +107,7 @@ def read_chat(head: Head, body: bytes, *, secrets: Sequence[Secret] = (), id_hea
     return answer(head, pictures, usage=usage_of(reply.usage), resolved={}, text=said, id_header=id_header)
 
 
-def _reply(head: Head, body: bytes, secrets: Sequence[Secret]) -> _Reply:
+def _reply(head: Head, body: bytes, secrets: Sequence[Secret], id_header: str) -> _Reply:
     reply = _Reply()
     if is_stream(body):
         for event in events(body):
@@ -117,7 +116,7 @@ def _reply(head: Head, body: bytes, secrets: Sequence[Secret]) -> _Reply:
     try:
         reply.take(parse(body))
     except ValueError as error:
-        raise unusable(head, why_no_json(head, body), secrets) from error
+        raise unusable(head, why_no_json(head, body), secrets, id_header=id_header) from error
     return reply
 
 
@@ -165,17 +164,12 @@ def _around(text: str, found: Sequence[re.Match[str]]) -> str:
 
 def _no_picture(head: Head, reply: _Reply, said: str, secrets: Sequence[Secret], id_header: str) -> ProviderError:
     if reply.errors:
-        return _told_error(head, reply, secrets)
+        return failure(head, canonical_json(reply.errors[-1]), secrets, id_header=id_header)
     stopped = [reason for reason in reply.finished if reason.lower() in _REFUSALS]
     if stopped or reply.refusals:
         return _refusal(head, stopped, redact(" ".join(reply.refusals) or said, secrets), id_header)
     words = f": {said}" if said else ""
     return unusable(head, f"no image in the reply{words}", secrets, id_header=id_header)
-
-
-def _told_error(head: Head, reply: _Reply, secrets: Sequence[Secret]) -> ProviderError:
-    body = canonical_json(reply.errors[-1])
-    return error_of(head, body, head.seconds, secrets=secrets)
 
 
 def _refusal(head: Head, reasons: Sequence[str], message: str, id_header: str) -> Refused:

@@ -31,7 +31,7 @@ LONGEST = 120.0
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 _HOST_NAME = re.compile(
-    r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*", re.ASCII
+    r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*", re.ASCII
 )
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.ASCII)
 _LONGEST_URL = 16_384
@@ -172,7 +172,7 @@ class Downloader:
         for hop in range(MAX_REDIRECTS + 1):
             async with await self._open(url, first=hop == 0) as reply:
                 if reply.status in _REDIRECTS and reply.headers.get("location"):
-                    url = urljoin(url, reply.headers["location"])
+                    url = _joined(url, reply.headers["location"])
                     continue
                 return await self._body(reply)
         raise NotFetched(f"more than {MAX_REDIRECTS} redirects")
@@ -214,6 +214,13 @@ class Downloader:
     def _is_allowed(self, origin: Origin) -> bool:
         names = {origin.host, f"{origin.host}:{origin.port}", f"[{origin.host}]", f"[{origin.host}]:{origin.port}"}
         return any(allowed.lower() in names for allowed in self.allow_private)
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise NotFetched("it redirects to a malformed address") from error
 
 
 def _own_origin(base_url: str) -> Origin | None:

@@ -107,7 +107,7 @@ def read_images(head: Head, body: bytes, *, secrets: Sequence[Secret] = (), id_h
     Raises ProviderError by the one table of `wire`; OutcomeUnknown for a 2xx without a usable picture.
     """
     if not 200 <= head.status < 300:
-        raise failure(head, body, secrets)
+        raise failure(head, body, secrets, id_header=id_header)
     if is_stream(body):
         return _read_stream(head, body, secrets, id_header)
     try:
@@ -117,7 +117,7 @@ def read_images(head: Head, body: bytes, *, secrets: Sequence[Secret] = (), id_h
     pictures = [picture for item in items_of(value) if (picture := picture_from(item, secrets))]
     if not pictures:
         if says_error(value):
-            raise failure(head, body, secrets)
+            raise failure(head, body, secrets, id_header=id_header)
         raise unusable(head, _why_no_picture(value), secrets, id_header=id_header)
     usage = usage_of(value.get("usage")) if isinstance(value, dict) else None
     return answer(head, pictures, usage=usage, resolved=resolved_of(value), id_header=id_header)
@@ -163,7 +163,7 @@ def _read_stream(head: Head, body: bytes, secrets: Sequence[Secret], id_header: 
             finished[which] = (picture, value)  # the last completed event of an image is the image
     if not finished:
         if any(says_error(event.value) or event.name == "error" for event in events(body)):
-            raise failure(head, body, secrets)
+            raise failure(head, body, secrets, id_header=id_header)
         raise unusable(head, "the stream ended before a finished picture", secrets, id_header=id_header)
     usages: list[Usage] = [usage for _, value in finished.values() if (usage := usage_of(value.get("usage")))]
     last = next(reversed(finished.values()))[1]

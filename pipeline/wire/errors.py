@@ -49,10 +49,13 @@ class _Said:
     makers_json: bool = False
 
 
-def error_of(head: Head, body: bytes, seconds: float, *, secrets: Iterable[Secret] = ()) -> ProviderError:
+def error_of(
+    head: Head, body: bytes, seconds: float, *, secrets: Iterable[Secret] = (), id_header: str = ""
+) -> ProviderError:
     """The error that *head* and *body* are: its class from the one table, its `answered` redacted.
 
-    seconds: how long the attempt took. *secrets* are taken out of every text besides what looks like a key.
+    seconds: how long the attempt took. id_header: where this host says its request id. *secrets* are taken out of every
+    text besides what looks like a key.
     Pure; blocks no longer than reading the body takes. Never raises.
     """
     secrets = tuple(secrets)
@@ -66,7 +69,7 @@ def error_of(head: Head, body: bytes, seconds: float, *, secrets: Iterable[Secre
         type=plain(said.type, 80),
         message=redact(said.message, secrets),
         param=redact(said.param, secrets, limit=80),
-        request_id=request_id(head, said.message, secrets=secrets),
+        request_id=request_id(head, said.message, header=id_header, secrets=secrets),
         retry_after=retry_after(head.headers, said.message),
         seconds=seconds,
         stage=plain(said.stage, 40),

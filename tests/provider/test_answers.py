@@ -92,7 +92,9 @@ def test_any_bytes_come_back_from_any_spelling(
     assert decode_picture(("data:image/png;base64," if prefixed else "") + text) == data
 
 
-@pytest.mark.parametrize("text", ["****", B64[:40] + "!" + B64[40:], B64[:41], "a", "\u00e9\u00e9\u00e9\u00e9"])
+@pytest.mark.parametrize(
+    "text", ["****", B64[:40] + "!" + B64[40:], B64[:40] + "!!!!" + B64[40:], B64[:41], "a", "\u00e9\u00e9\u00e9\u00e9"]
+)
 def test_junk_in_base64_is_never_skipped_over(text: str) -> None:
     data = decode_picture(text)
     assert data is None or data != PNG
@@ -289,6 +291,8 @@ def test_a_url_may_come_in_a_stream() -> None:
         (sse(("a", PARTIAL), ("error", {"error": {"message": "no", "code": "moderation_blocked"}})), Refused),
         (sse(("a", PARTIAL), ("error", {"type": "server_error", "error": {"message": "sorry"}})), ServerFault),
         (sse(("a", PARTIAL)), OutcomeUnknown),
+        (sse(("image_edit.partial_image", {"b64_json": B64})), OutcomeUnknown),
+        (sse(("message", {"b64_json": B64, "partial_image_index": 1})), OutcomeUnknown),
         (b": PING\n\n: PING\n\n", OutcomeUnknown),
         (b"data: [DONE]\n\n", OutcomeUnknown),
         (sse(("a", {**COMPLETED, "b64_json": "!!"})), OutcomeUnknown),
@@ -305,6 +309,13 @@ def test_a_stream_cut_at_every_byte_yields_whole_pictures_only() -> None:
         found = [picture.data for picture in salvage(body[:end])]
         assert found == [PNG, PNG_2][: len(found)]
         assert all(isinstance(event.value, dict) for event in events(body[:end]))
+
+
+def test_the_request_id_is_read_from_the_header_of_the_profile() -> None:
+    head = Head(status=400, headers={"x-trace": "t1", "x-request-id": "r1"}, seconds=0.0)
+    with pytest.raises(ProviderError) as caught:
+        read_images(head, b"{}", id_header="X-Trace")
+    assert caught.value.answered.request_id == "t1"
 
 
 # salvage

@@ -89,6 +89,7 @@ FORMS = [
     "http://public.test:http/x.png",
     "http:///x.png",
     "http://public..test/x.png",
+    "http://" + "a" * 64 + ".test/x.png",
     "http://-public.test/x.png",
     "http://" + "a" * 20_000 + ".test/x.png",
     "http://-/x .png",
@@ -213,6 +214,7 @@ async def test_redirects_are_followed_three_times_and_each_is_checked() -> None:
         "file:///etc/passwd",
         "http://user@other.test/",
         "http://[::1]/",
+        "http://[::1",
     ],
 )
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

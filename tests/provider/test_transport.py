@@ -1,4 +1,5 @@
 import gzip
+import logging
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -572,3 +573,61 @@ async def test_the_cap_grows_with_the_pictures_asked_for() -> None:
             with pytest.raises(OutcomeUnknown, match="longer"):
                 await endpoint.post(request(count=count), Flight())
         await endpoint.aclose()
+
+
+async def test_a_proxy_of_the_environment_is_used_for_real_hosts_and_never_for_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bytes] = []
+
+    async def host(stream: ByteStream) -> None:
+        head, _ = await read_request(stream)
+        asked.append(head.split(b"\r\n")[0])
+        await stream.send(http("200 OK", images_json(PNG), "connection: close"))
+
+    async with listening(host) as base_url, Connections() as connections:
+        monkeypatch.setenv("HTTP_PROXY", base_url.removesuffix("/v1"))
+        monkeypatch.setenv("http_proxy", base_url.removesuffix("/v1"))
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        for target in ("http://host.invalid/v1", base_url):
+            endpoint = endpoint_for(spec(target), "images", KEY, connections=connections)
+            assert (await endpoint.post(request(), Flight())).status == 200
+    assert asked == [
+        b"POST http://host.invalid/v1/images/generations HTTP/1.1",
+        b"POST /v1/images/generations HTTP/1.1",
+    ]
+
+
+async def test_a_tunnel_that_breaks_before_our_request_means_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def proxy(stream: ByteStream) -> None:
+        await stream.receive()
+        await stream.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await stream.receive()  # the first bytes of TLS, and closes
+
+    flight = Flight()
+    async with listening(proxy) as base_url, Connections() as connections:
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, base_url.removesuffix("/v1"))
+        endpoint = endpoint_for(spec("https://host.invalid/v1"), "images", KEY, connections=connections)
+        with pytest.raises(NotSent):
+            await endpoint.post(request(), flight)
+    assert flight.steps == []
+
+
+async def test_the_key_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def host(stream: ByteStream) -> None:
+        head, _ = await read_request(stream)
+        await stream.send(http("401 Unauthorized", b'{"error":{"message":"' + head[-80:].split(b"\r\n")[-1] + b'"}}'))
+
+    head, flight = await posted(host)
+    endpoint = endpoint_for(spec(), "images", KEY, Host(httpx.Response(200)).transport)
+    with pytest.raises(KeyRefused) as caught:
+        endpoint.read(head, flight.body)
+    with pytest.raises(OutcomeUnknown) as dropped:
+        raise await failure(closes_after_the_request)
+    for text in (caplog.text, str(caught.value), repr(dropped.value.__cause__), repr(endpoint), repr(vars(endpoint))):
+        assert KEY not in text
+    assert caplog.records
