@@ -79,9 +79,9 @@ class Cache:
         What is hashed is the copy, so that nobody can change it between the check and the use.
         Raises InputFault when the source cannot be read, DiskFull, MachineError.
         """
-        failpoint("input.copy")
         try:
             with _written(self._folder / digest) as part:
+                failpoint("input.copy")
                 copy_file(source, part, at_most)
                 if _digest(part) != digest:
                     raise _ChangedError

@@ -174,15 +174,15 @@ class InputDesk:
 
 
 def _is_plain(image: Image, path: Path) -> bool:
-    """Whether a stored picture is one frame of 8-bit RGB or RGBA and nothing more. Raises InputFault when its bytes are not its own."""
-    try:
+    """Whether a stored picture is one frame of 8-bit RGB or RGBA and nothing more.
+
+    Raises InputFault when its bytes are not those of its name.
+    """
+    data = b""
+    with contextlib.suppress(OSError):
         data = path.read_bytes()
-    except OSError as error:
-        raise InputFault(
-            f"{path}: the picture before it cannot be read: {error.strerror} (`pipeline verify`)"
-        ) from error
     if digest_of(data) != image.digest:
-        raise InputFault(f"{path}: the picture before it is damaged in the store (`pipeline verify --repair`)")
+        raise InputFault(f"{path}: the picture before it is gone or damaged (`pipeline verify --repair`)")
     odd_png = image.facts.format is Format.PNG and (data[24], data[25]) not in {(8, 2), (8, 6)}
     return not odd_png and not inspect(data).notes
 

@@ -81,15 +81,15 @@ class SpoolFlight:
 
     def sent(self) -> None:
         """Marks that the first byte is about to leave. Not synced: it serves the same boot only."""
-        failpoint("spool.sent")
         with durable.told(f"{self._path('sent')}: cannot mark a request as sent"), self._inside() as inside:
+            failpoint("spool.sent")
             os.close(durable.create(self._name("sent"), inside=inside, mode=_PRIVATE))
 
     def head(self, head: Head) -> None:
         """Writes status and allow-listed headers."""
-        failpoint("spool.head")
         data = headers.to_bytes(headers.kept(head, self._keep_headers))
         try:
+            failpoint("spool.head")
             with self._inside() as inside:
                 fd = os.open(
                     self._name("head"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, _PRIVATE, dir_fd=inside
@@ -204,9 +204,9 @@ class SpoolFlight:
 
     def keep_picture(self, number: int, data: bytes) -> None:
         """Keeps a fetched url result durably beside its answer. Idempotent. Raises DiskFull, MachineError."""
-        failpoint("spool.picture")
         part, name = durable.temporary(), self._name(f"{number}.bin")
         with durable.told(f"{self._folder / name}: a fetched picture cannot be kept"), self._inside() as inside:
+            failpoint("spool.picture")
             durable.write_whole(part, data, inside=inside, mode=_PRIVATE)
             os.rename(part, name, src_dir_fd=inside, dst_dir_fd=inside)
             durable.sync_folder(inside)
@@ -224,8 +224,8 @@ class SpoolFlight:
         Call it only when the ledger has the settlement, or before the intent. Raises MachineError.
         """
         self.close()
-        failpoint("spool.discard")
         with durable.told(f"{self._folder}: cannot remove the files of {self.attempt_id}"), self._inside() as inside:
+            failpoint("spool.discard")
             for name in self._files():
                 os.unlink(name, dir_fd=inside)
                 failpoint("spool.discarded")

@@ -60,7 +60,7 @@ class FileStore:
         what = f"{self.path(image)}: cannot keep a picture"
         with durable.told(what), durable.folder(self._folder, follow=True) as root:
             self._keep(root, image, data)
-        failpoint("image.kept")
+            failpoint("image.kept")
         return image
 
     def _keep(self, root: int, image: Image, data: bytes) -> None:

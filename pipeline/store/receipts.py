@@ -42,6 +42,7 @@ class Receipts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._months: set[str] = set()
 
     def write(self, intent: Intent, settlement: Settlement) -> Path:
         """Writes a receipt durably: temporary file, fsync, rename, fsync of its folder. Idempotent. Blocks.
@@ -55,10 +56,10 @@ class Receipts:
         path = self._path(intent)
         month = path.parent.name
         with durable.told(f"{path}: cannot write a receipt"), durable.folder(self._folder, follow=True) as root:
-            _make_month(month, inside=root)
+            self._make_month(month, inside=root)
             with durable.folder(month, inside=root) as inside:
                 _write(path.name, data, root=root, inside=inside)
-        failpoint("receipt.written")
+            failpoint("receipt.written")
         return path
 
     def walk(self) -> Iterator[Receipt | BrokenReceipt]:
@@ -73,6 +74,15 @@ class Receipts:
         found = _read(path) if path.exists() else None
         return found if isinstance(found, Receipt) else None
 
+    def _make_month(self, month: str, *, inside: int) -> None:
+        if month in self._months:
+            return
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(month, 0o700, dir_fd=inside)
+        # Once a process even when it was there: its maker may have died before its name was durable.
+        durable.sync_folder(inside)
+        self._months.add(month)
+
     def _path(self, intent: Intent) -> Path:
         return self._folder / f"{intent.opened_at.astimezone(UTC):%Y%m}" / f"{intent.attempt_id}.json"
 
@@ -84,12 +94,6 @@ class Receipts:
         """Removes temporary files of dead processes and says how many; call it under the run lock."""
         with durable.told(f"{self._folder}: cannot be tidied"), durable.folder(self._folder, follow=True) as root:
             return durable.sweep(root)
-
-
-def _make_month(month: str, *, inside: int) -> None:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(month, 0o700, dir_fd=inside)
-    durable.sync_folder(inside)
 
 
 def _write(name: str, data: bytes, *, root: int, inside: int) -> None:

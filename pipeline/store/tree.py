@@ -88,7 +88,7 @@ class Tree:
         ):
             placed = self._put(wanted, name, inside=inside)
             self._tidy(wanted, placed, inside=inside)
-        failpoint("place.placed")
+            failpoint("place.placed")
         return placed
 
     def _put(self, wanted: Wanted, name: str, *, inside: int) -> Placed:

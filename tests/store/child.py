@@ -1,7 +1,8 @@
-"""One purchase as a process of its own, so that it can be killed: ``python -m tests.store.child FOLDER [STEP]``.
+"""One purchase as a process of its own, to be killed: ``python -m tests.store.child FOLDER WHAT [LARGEST]``.
 
 It reserves, marks, receives, finishes, stores, writes the receipt, discards and places, in the order of the program,
 and prints ``reserved``, ``received`` and ``saved`` when it got that far: the witness outside what it writes.
+WHAT is ``purchase``, or ``input`` for making an input ready. LARGEST: bytes a file may have.
 """
 
 import os
@@ -62,12 +63,14 @@ def prepare(places: Places) -> None:
     InputDesk(places.inputs).prepare(source, "image", digest_of(picture()))
 
 
-def main(folder: str, largest: str = "") -> int:
+def main(folder: str, what: str, largest: str = "") -> int:
     places = Places(output=Path(folder))
     if largest:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), int(largest)))
     try:
-        prepare(places)
+        if what == "input":
+            prepare(places)
+            return 0
         with receive(places) as flight:
             settle(places, flight)
     except MachineError as error:
