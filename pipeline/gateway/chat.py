@@ -51,6 +51,8 @@ async def answer_chat(request: Request, key: str, values: Mapping[str, Json]) ->
     model = values.get("model")
     if not isinstance(model, str) or not model:
         raise bad("you must provide a model parameter", param="model", code="missing_required_parameter")
+    if not isinstance(values.get("stream"), bool | None):
+        raise bad("Invalid type for 'stream': expected a boolean.", param="stream", code="invalid_type")
     talk = read_talk(values.get("messages"))
     if not draws(model):
         return _text_answer(gateway, model, talk.prompt, stream=bool(values.get("stream")))

@@ -95,7 +95,7 @@ def _drawing(name: str, summary: str, body: Schema) -> Schema:
 def _json_or_stream(name: str) -> Schema:
     return {
         "description": "JSON, or server-sent events where the request says stream.",
-        "content": {**_content(name), "text/event-stream": {"schema": {"type": "string"}}},
+        "content": {**_content(name), "text/event-stream": {"schema": _EVENT}},
     }
 
 
@@ -159,18 +159,17 @@ def _object(properties: Schema, required: list[Json] | None = None) -> Schema:
 
 
 def _request(profile: Profile, rules: Mapping[str, Rule], required: list[Json], extra: Schema) -> Schema:
-    """A request's parameters. Choices are closed where the profile refuses other values."""
+    """A request's parameters. What a strict profile refuses, alone or together, is not valid here either."""
     properties: Schema = {name: _parameter(name, rule, profile) for name, rule in rules.items()}
+    request: Schema = {"type": "object", "required": required, "additionalProperties": not profile.strict}
     if profile.strict:
-        properties.pop("svg", None)
+        # Of the listed models none takes these: SVG needs access, fidelity belongs to the family before.
+        for name in ("svg", "input_fidelity"):
+            properties.pop(name, None)
+        request["allOf"] = list(_TOGETHER)
     else:
-        properties["response_format"] = {"type": "string"}
-    return {
-        "type": "object",
-        "required": required,
-        "additionalProperties": not profile.strict,
-        "properties": {**properties, **extra},
-    }
+        properties["response_format"] = {"type": ["string", "null"]}
+    return {**request, "properties": {**properties, **extra}}
 
 
 def _parameter(name: str, rule: Rule, profile: Profile) -> Schema:
@@ -178,29 +177,29 @@ def _parameter(name: str, rule: Rule, profile: Profile) -> Schema:
         case "prompt":
             return {"type": "string", "pattern": r"\S", "maxLength": 32_000}
         case "model":
-            return {"type": "string", "enum": list(_MODELS)}
+            return {"type": ["string", "null"], "enum": [*_MODELS, None]}
         case "size":
             large = _LARGE if profile.sizes == "openai" else ()
-            return {"type": "string", "enum": ["auto", *STANDARD, *large]}
+            return {"type": ["string", "null"], "enum": ["auto", *STANDARD, *large, None]}
     match rule:
         case Whole():
-            return {
-                "type": "integer",
-                "minimum": rule.least,
-                "maximum": profile.largest_n if name == "n" else rule.most,
-            }
+            most = profile.largest_n if name == "n" else rule.most
+            return {"type": ["integer", "null"], "minimum": rule.least, "maximum": most}
         case Choice():
             return _choice(name, rule, profile)
         case _:
-            return {"type": {str: "string", bool: "boolean", dict: "object"}[rule.type]}
+            return {"type": [{str: "string", bool: "boolean", dict: "object"}[rule.type], "null"]}
 
 
 def _choice(name: str, rule: Choice, profile: Profile) -> Schema:
+    words: tuple[str, ...] = rule.words
     if name == "output_format":
-        return {"type": "string", "enum": ["png", "jpeg", "webp"]}
-    if name == "quality" and profile.strict:
-        return {"type": "string", "enum": ["auto", "low", "medium", "high"]}
-    return {"type": "string", "enum": list(rule.words)} if profile.strict else {"type": "string"}
+        words = ("png", "jpeg", "webp")
+    elif not profile.strict:
+        return {}
+    elif name == "quality":
+        words = ("auto", "low", "medium", "high")
+    return {"type": ["string", "null"], "enum": [*words, None]}
 
 
 def _error(profile: Profile) -> Schema:
@@ -210,6 +209,27 @@ def _error(profile: Profile) -> Schema:
     )
 
 
+_EVENT: Schema = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+}
+_TOGETHER: tuple[Schema, ...] = (
+    {
+        "description": "Compression is of jpeg and webp alone.",
+        "anyOf": [
+            {"required": ["output_format"], "properties": {"output_format": {"enum": ["jpeg", "webp"]}}},
+            {"properties": {"output_compression": {"enum": [100, None]}}},
+        ],
+    },
+    {
+        "description": "jpeg is never transparent.",
+        "anyOf": [
+            {"properties": {"output_format": {"enum": ["png", "webp", None]}}},
+            {"properties": {"background": {"enum": ["auto", "opaque", None]}}},
+        ],
+    },
+)
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _IMAGES_RESPONSE: Schema = _object(
     {
@@ -242,14 +262,13 @@ _CHAT_REQUEST: Schema = _object(
             "items": {
                 "type": "object",
                 "required": ["role", "content"],
-                "additionalProperties": False,
                 "properties": {
                     "role": {"const": "user"},
                     "content": {"type": "string", "pattern": "^[A-Za-z0-9 ,.]*[a-z]$"},
                 },
             },
         },
-        "stream": {"type": "boolean"},
+        "stream": {"type": ["boolean", "null"]},
     },
     ["model", "messages"],
 )

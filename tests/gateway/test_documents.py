@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shutil
 from typing import Any
 
 import jsonschema
@@ -88,7 +89,7 @@ def test_a_person_can_draw_edit_and_mask_in_a_browser() -> None:
 
     with served(GatewayConfig(profile="openai")) as base_url, playwright.sync_playwright() as engine:
         try:
-            browser = engine.chromium.launch()
+            browser = engine.chromium.launch(executable_path=shutil.which("chromium"))
         except playwright.Error as error:
             pytest.skip(f"Chromium is not here: {str(error).splitlines()[0]}")
         page = browser.new_page()
@@ -100,7 +101,7 @@ def test_a_person_can_draw_edit_and_mask_in_a_browser() -> None:
         page.click("#go")
         page.wait_for_selector("figure img")
         page.set_input_files("#reference", {"name": "a.png", "mimeType": "image/png", "buffer": png(256, 256)})
-        page.wait_for_function("document.getElementById('mask').width === 256")
+        page.wait_for_selector("#mask[width='256']")
         box = page.locator("#mask").bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + 40, box["y"] + 40)
@@ -109,7 +110,7 @@ def test_a_person_can_draw_edit_and_mask_in_a_browser() -> None:
         page.mouse.up()
         page.fill("#prompt", "a parrot here")
         page.click("#go")
-        page.wait_for_function("document.querySelectorAll('figure').length === 2")
+        page.locator("figure").nth(1).wait_for()
         page.fill("#size", "512x512")
         page.click("#go")
         page.wait_for_selector("#said.wrong")
