@@ -32,9 +32,8 @@ def rebuild(ledger: Ledger, store: FileStore, receipts: Receipts, tree: Tree, ou
     good = sorted((r for r in found if isinstance(r, Receipt)), key=lambda receipt: receipt.intent.opened_at)
     for receipt in good:
         ledger.replay(receipt.intent, receipt.settlement)
-        ledger.record_assets(
-            [row for kept in receipt.settlement.kept if (row := _asset(receipt.intent, receipt.settlement, kept))]
-        )
+        assets = (_asset(receipt.intent, receipt.settlement, kept) for kept in receipt.settlement.kept)
+        ledger.record_assets([asset for asset in assets if asset is not None])
     known = {kept.image.digest for receipt in good for kept in receipt.settlement.kept}
     lost = _lose_missing(ledger, store)
     orphans = _adopt(ledger, store, known)

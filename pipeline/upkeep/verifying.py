@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from pipeline.domain.digest import Digest
 from pipeline.domain.image import Image
-from pipeline.domain.record import Outcome
 from pipeline.ledger import Ledger
 from pipeline.store import BrokenReceipt, DamagedImage, FileStore, Receipts, Spool, Tree
 from pipeline.upkeep.fault import Fault, Kind
@@ -68,11 +67,10 @@ class Verifier:
             if not rows or rows[0].outcome == "sent":
                 text = f"{receipt.path}: a purchase the ledger does not have"
                 yield Fault(kind=Kind.UNREAD, text=text, path=str(receipt.path))
-        for outcome in (Outcome.DONE, Outcome.UNKNOWN):
-            for row in self.ledger.attempts(outcome=outcome.value):
-                if row.attempt_id not in seen:
-                    what = f"attempt {row.attempt_id} ({', '.join(row.assets)}): its receipt is gone"
-                    yield Fault(kind=Kind.UNRECEIPTED, text=what)
+        for row in (*self.ledger.attempts(outcome="done"), *self.ledger.attempts(outcome="unknown")):
+            if row.attempt_id not in seen:
+                what = f"attempt {row.attempt_id} ({', '.join(row.assets)}): its receipt is gone"
+                yield Fault(kind=Kind.UNRECEIPTED, text=what)
 
     def _placements(self) -> Iterator[Fault]:
         known: set[str] = set()
