@@ -89,6 +89,21 @@ async def test_one_that_fails_undoes_itself_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_an_operation_of_several_writes_is_all_or_nothing(tmp_path: Path) -> None:
+    def both(book: Ledger) -> None:
+        book.open_attempt(intent(1, (1,)))
+        book.open_attempt(intent(2, (1,)))  # its slot is claimed by the first
+
+    with begun(tmp_path) as ledger:
+        committer = Committer(ledger)
+        async with anyio.create_task_group() as group:
+            group.start_soon(committer.do, lambda book: book.open_attempt(intent(3, (3,))))
+            with pytest.raises(SlotTaken):
+                await committer.do(both)
+        assert view(tmp_path, "SELECT attempt_id FROM v_attempts") == [{"attempt_id": "attempt-3"}]
+
+
+@pytest.mark.anyio
 async def test_what_a_cancelled_caller_wanted_written_is_written(tmp_path: Path) -> None:
     with begun(tmp_path) as ledger:
         committer = Committer(ledger)

@@ -1,5 +1,7 @@
 """One purchase: intent, claims, settlement; the database forbids a second one."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -178,6 +180,45 @@ def test_what_a_dead_run_left_sent_is_recovered_whole(tmp_path: Path) -> None:
             assert (money.spent, money.unknown) == (0, 100_001)
             assert next_start.slots(PAID, [key(3)])[key(3)].state is State.FAILED
             next_start.open_attempt(intent(3, (3,)))
+
+
+BUYING = """
+import sys
+from pathlib import Path
+from tests.ledger.making import begun, done, intent
+with begun(Path(sys.argv[1])) as ledger:
+    for number in range(10_000):
+        ledger.open_attempt(intent(number, (number,)))
+        print("sent", number, flush=True)
+        ledger.settle(done(number, f"picture {number}"))
+        print("saved", number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 2, 9, 40])
+def test_whatever_was_said_to_be_written_survives_a_kill(tmp_path: Path, lines: int) -> None:
+    command = [sys.executable, "-c", BUYING, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as buyer:
+        assert buyer.stdout is not None
+        said = [buyer.stdout.readline().split() for _ in range(lines)]
+        buyer.kill()
+        said += [line.split() for line in buyer.stdout.read().splitlines() if line[-1].isdigit()]
+    with opened(tmp_path) as ledger:
+        left = {attempt.attempt_id for attempt in ledger.recover()}
+        for word, number in said:
+            if word == "saved":
+                assert ledger.slots(PAID, [key(int(number))])[key(int(number))].state is State.DONE
+            else:
+                assert ledger.knows_attempt(AttemptId(f"attempt-{number}"))
+        assert len(left) <= 1
+        assert ledger.money_of_run(RUN) == ledger.money_since()
+
+
+def test_a_commit_is_synced_before_it_is_told(tmp_path: Path) -> None:
+    with begun(tmp_path) as ledger:
+        connection = ledger._book.connection
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: a power cut takes nothing back
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_an_attempt_needs_a_run_and_something_to_ask_for(tmp_path: Path) -> None:
