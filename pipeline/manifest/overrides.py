@@ -10,7 +10,7 @@ from pipeline.manifest.scalars import Tree
 from pipeline.manifest.structure import model_at, replaced
 from pipeline.manifest.yaml_text import parse_value
 
-_SECRETS = frozenset({"api_key", "webhook"})
+_SECRETIVE = ("providers", "notify")
 _NAMED = frozenset({"providers", "models", "sources", "shots"})
 _STEP = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^.\[\]"']+)|\[(\d+)\])\s*(?:\.|(?=\[)|$)""")
 
@@ -33,7 +33,7 @@ def lay_over(document: Document, sets: Sequence[str], problems: Problems) -> tup
     done: list[Override] = []
     for given in sets:
         path, equals, written = given.partition("=")
-        place = Place(f"--set {_without_secret(path, given)}")
+        place = Place(f"--set {_without_secret(given)}")
         if not equals or not path.strip():
             problems.error_at(place, "is not PATH=VALUE", "write --set shots.hero.params.quality=low")
             continue
@@ -44,9 +44,10 @@ def lay_over(document: Document, sets: Sequence[str], problems: Problems) -> tup
     return tuple(done)
 
 
-def _without_secret(path: str, given: str) -> str:
+def _without_secret(given: str) -> str:
     """The option as typed, but never a value that might be a key."""
-    return f"{path}=…" if any(word in path for word in _SECRETS) else given
+    path = re.split(r"[=:\s]", given.strip(), maxsplit=1)[0]
+    return f"{path}=…" if path.lstrip("\"'").startswith(_SECRETIVE) else given
 
 
 def _override(document: Document, path: str, written: str, place: Place, problems: Problems) -> Override | None:

@@ -3,6 +3,8 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import WithDefaultSchema
 
 from pipeline.manifest.fields import (
     Entry,
@@ -260,9 +262,22 @@ class ManifestEntry(Entry):
     notify: list[NotifyEntry] = Field(default=[], description="Who is told how a run went.")
 
 
+class _Plain(GenerateJsonSchema):
+    """Without titles that only say the key again, and without defaults that only say that nothing is said."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:
+        made = super().default_schema(schema)
+        if made.get("default") in (None, {}, []) or isinstance(made.get("default"), dict):
+            made.pop("default", None)
+        return made
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a manifest, for editors."""
-    schema = ManifestEntry.model_json_schema()
+    schema = ManifestEntry.model_json_schema(schema_generator=_Plain)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["patternProperties"] = {"^x-": {"description": "Anything: a place for anchors."}}
     return schema

@@ -91,7 +91,13 @@ def parse(text: str, shown: str, loader: type = LOADER) -> tuple[Document, list[
 
 
 def parse_value(text: str) -> Tree:
-    """One YAML value, as on a command line. Raises ManifestError."""
+    """One value as on a command line: a list, mapping or quoted text in YAML, else a plain word as it stands.
+
+    Raises ManifestError.
+    """
+    written = text.strip()
+    if not written.startswith(("[", "{", '"', "'")) or written.startswith("{{"):
+        return resolve(written)
     document, complaints = parse(text, "value")
     if complaints:
         raise fatal(complaints[0][0], complaints[0][1])
