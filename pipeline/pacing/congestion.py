@@ -18,6 +18,9 @@ LONGEST_COOL_DOWN = 60.0
 BELOW_MEASURED = 0.95
 """Of what was let through: to sit on the limit itself earns a refusal with every jitter."""
 
+ENOUGH = 8
+"""Requests let through below which an epoch measures nothing: one that slipped in after a pause is no pace."""
+
 COSTLY = 10.0
 """An epoch is costly when the host let requests in for less than so many times what it then made them wait.
 
@@ -51,13 +54,18 @@ class _Epoch:
 
 
 class Congestion:
-    """The adaptive part of a pacer. ceiling: the configured concurrency, started with at once; None: found gently."""
+    """The adaptive part of a pacer. ceiling: the configured concurrency, started with at once; None: found.
 
-    def __init__(self, *, ceiling: int | None = None, start: float | None = None, pace: float | None = None) -> None:
+    start, pace: what was learned before. gentle: begin with few at once, because nothing else holds them back.
+    """
+
+    def __init__(
+        self, *, ceiling: int | None = None, start: float | None = None, pace: float | None = None, gentle: bool = True
+    ) -> None:
         self._ceiling = float(ceiling) if ceiling is not None else MOST_AT_ONCE
         self._configured = ceiling is not None
-        gentle = self._ceiling if self._configured else GENTLE_START
-        self._concurrency = min(self._ceiling, max(1.0, start if start is not None else gentle))
+        first = GENTLE_START if gentle and not self._configured else self._ceiling
+        self._concurrency = min(self._ceiling, max(1.0, start if start is not None else first))
         self._threshold = self._ceiling
         self._epoch: _Epoch | None = None
         self._cut_at = float("-inf")
@@ -65,6 +73,10 @@ class Congestion:
         self._cool_next = FIRST_COOL_DOWN
         self._pace = pace
         self._pace_at = 0.0
+        self._measured: float | None = None
+        self._measured_for = 1.0
+        self._is_sure = pace is not None
+        self._burst_refused = False
         self._strikes = 0
         self._free_until = float("-inf")
         self._free_for = PACE_FREE
@@ -82,9 +94,14 @@ class Congestion:
         return self._pace
 
     @property
+    def learned_pace(self) -> float | None:
+        """What to start with next time: what was measured, or what a second measure agreed with and grew since."""
+        return self._pace if self._is_sure or self._pace is None else min(self._pace, self._measured or self._pace)
+
+    @property
     def burst(self) -> float | None:
-        """How much of the found pace may start at once: one, once a burst was refused; None: the default."""
-        return 1.0 if self._strikes else None
+        """How much may start at once: one, once the host refused although a pace was kept; None: the default."""
+        return 1.0 if self._burst_refused else None
 
     @property
     def learned_concurrency(self) -> float | None:
@@ -130,8 +147,13 @@ class Congestion:
             self._grow_pace(now)
         self._pace_at = now
 
-    def throttled(self, now: float, *, sent_at: float, retry_after: float | None, in_flight: int) -> float:
-        """A 429 or 503 of a request sent at *sent_at*. Gives the seconds of a cool-down that begins now, else 0."""
+    def throttled(
+        self, now: float, *, sent_at: float, retry_after: float | None, in_flight: int, kept: float | None = None
+    ) -> float:
+        """A 429 or 503 of a request sent at *sent_at*. Gives the seconds of a cool-down that begins now, else 0.
+
+        kept: the pace that was kept, configured or found, in requests per minute; None: none.
+        """
         if self._epoch is not None and sent_at > self._cut_at:
             self._epoch.refused += 1
         if sent_at <= self._cut_at:
@@ -141,19 +163,34 @@ class Congestion:
         self._cool_next = min(LONGEST_COOL_DOWN, self._cool_next * 2)
         costly = now - self._cool_until < COSTLY * max(seconds, self._cool_until - self._cut_at)
         self._cool_until = max(self._cool_until, now + seconds)
-        self._cut(now, in_flight, costly=costly)
+        self._cut(now, in_flight)
+        self._learn_pace(now, kept, costly=costly)
         return self._cool_until - now
 
-    def _cut(self, now: float, in_flight: int, *, costly: bool) -> None:
+    def _cut(self, now: float, in_flight: int) -> None:
         used = max(1.0, min(self._concurrency, float(in_flight)))
         # A configured concurrency is known to be good, so it is won back at once; a found one is approached.
         self._threshold = self._ceiling if self._configured else max(1.0, 0.9 * used)
         self._concurrency = max(1.0, used / 2)
         self._heard = 0
-        epoch, self._epoch = self._epoch, _Epoch(now, first=False)
         self._cut_at = now
-        if epoch is not None and not epoch.first and now >= self._free_until:
-            self._judge_pace(now, epoch, costly=costly)
+
+    def _learn_pace(self, now: float, kept: float | None, *, costly: bool) -> None:
+        """First the burst goes, which hosts that count seconds refuse at the very pace they allow; then a little of a
+        pace that is not our own finding; then the pace is measured."""
+        epoch = self._epoch
+        if kept is not None and not self._burst_refused:
+            self._burst_refused = True
+        elif kept is not None and self._pace is None:
+            self._pace = self._measured = BELOW_MEASURED * kept
+            self._is_sure = True
+        elif epoch is not None and not epoch.first:
+            if epoch.let_through < ENOUGH:
+                self._ease()
+                return
+            if now >= self._free_until:
+                self._judge_pace(now, epoch, costly=costly)
+        self._epoch = _Epoch(now, first=False)
 
     def _judge_pace(self, now: float, epoch: _Epoch, *, costly: bool) -> None:
         span = now - epoch.began
@@ -162,13 +199,28 @@ class Congestion:
             self._pace, self._strikes = None, 0
             self._free_until = now + self._free_for
             self._free_for = min(LONGEST_PACE_FREE, 2 * self._free_for)
-        elif costly and epoch.let_through and span > 0:
-            measured = BELOW_MEASURED * 60 * epoch.let_through / span
+        elif costly and span > 0:
+            self._measured = measured = BELOW_MEASURED * 60 * epoch.let_through / span
+            self._measured_for = span
+            self._is_sure = self._pace is not None and measured > 0.85 * self._pace
             self._pace = measured if self._pace is None else min(measured, BELOW_MEASURED * self._pace)
+        else:
+            self._ease()
+
+    def _ease(self) -> None:
+        if self._pace is not None:
+            self._pace *= BELOW_MEASURED
 
     def _grow_pace(self, now: float) -> None:
-        """Five per cent a minute at first, faster the longer nothing was refused."""
+        """Five per cent a minute and more with calm; at first, until a second measure agrees, one per cent in the time
+        that was measured, at most one a second.
+
+        A first measure may be short by half: a host that counts windows lets nothing through for what a pause saved.
+        """
         if self._pace is None or self._pace_at == 0.0:
             return
         calm = max(0.0, now - max(self._cut_at, self._cool_until)) / 60
-        self._pace *= 1 + 0.05 * (1 + min(calm, 30.0)) * max(0.0, now - self._pace_at) / 60
+        a_second = 0.05 / 60 * (1 + min(calm, 30.0))
+        if not self._is_sure:
+            a_second = max(a_second, 0.01 / max(1.0, self._measured_for))
+        self._pace *= 1 + a_second * max(0.0, now - self._pace_at)

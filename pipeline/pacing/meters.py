@@ -73,7 +73,7 @@ class Meters:
             self._meters[stated.kind].penalise(now + hold)
 
     def find(self, per_minute: float | None, burst: float | None) -> None:
-        """Puts a found pace of requests in force, or takes it back."""
+        """Puts a found pace and burst of requests in force, or takes them back."""
         if per_minute != self._found or burst != self._found_burst:
             self._found, self._found_burst = per_minute, burst
             self._apply("requests")
@@ -127,7 +127,10 @@ class Meters:
 
     def _apply(self, kind: Kind) -> None:
         known = [limit for limit in (self._configured[kind], self._stated[kind]) if limit is not None]
-        burst = self._burst if kind == "requests" else None
-        if kind == "requests" and self._found is not None and self._found < min(known, default=float("inf")):
-            known, burst = [self._found], self._found_burst or burst
-        self._meters[kind].set_limit(min(known, default=None), burst)
+        if kind != "requests":
+            self._meters[kind].set_limit(min(known, default=None))
+            return
+        if self._found is not None:
+            known.append(self._found)
+        bursts = [burst for burst in (self._burst, self._found_burst) if burst is not None]
+        self._meters[kind].set_limit(min(known, default=None), min(bursts, default=None))

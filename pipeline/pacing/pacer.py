@@ -63,7 +63,10 @@ class Pacer:
         self._network = network
         self._meters = Meters(limits, learned, burst=burst, used_today=used_today)
         self._congestion = Congestion(
-            ceiling=limits.concurrency, start=learned.concurrency, pace=learned.found_per_minute
+            ceiling=limits.concurrency,
+            start=learned.concurrency,
+            pace=learned.found_per_minute,
+            gentle=not self._meters.paced,
         )
         self._congestion.seconds = learned.seconds
         self._door = anyio.Lock()
@@ -113,7 +116,7 @@ class Pacer:
             requests_per_minute=self._meters.stated("requests"),
             images_per_minute=self._meters.stated("images"),
             tokens_per_minute=self._meters.stated("tokens"),
-            found_per_minute=self._congestion.found,
+            found_per_minute=self._congestion.learned_pace,
             seconds=self._congestion.seconds,
         )
 
@@ -264,6 +267,7 @@ class Pacer:
             sent_at=booked.at,
             retry_after=error.answered.retry_after,
             in_flight=self._in_flight,
+            kept=self._meters.limit("requests"),
         )
         self._pace()
         if seconds > 0:

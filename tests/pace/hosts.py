@@ -1,5 +1,6 @@
 """Honest little hosts that count as real ones do, requests for them, and a source of chained works."""
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -110,6 +111,32 @@ class Bucket:
             await anyio.sleep(self.refusal)
             raise throttled(self.retry_after)
         self._tokens -= 1
+        await anyio.sleep(self.seconds)
+        self.done += 1
+        return rendered()
+
+
+@dataclass(kw_only=True)
+class Windowed:
+    """A host that lets *limit* requests into every *span* seconds: any (sliding) or those its clock marks off."""
+
+    limit: int
+    span: float
+    sliding: bool
+    seconds: float
+    refused: int = 0
+    done: int = 0
+    _let_in: list[float] = field(default_factory=list)
+
+    async def render(self, request: ImageRequest) -> Rendered:
+        now = anyio.current_time()
+        began = now - self.span if self.sliding else now // self.span * self.span
+        self._let_in = [at for at in self._let_in if at > began or (at == began and not self.sliding)]
+        if len(self._let_in) >= self.limit:
+            self.refused += 1
+            await anyio.sleep(0.002)
+            raise throttled(math.ceil(self.span - (now - self._let_in[0])) if self.sliding else None)
+        self._let_in.append(now)
         await anyio.sleep(self.seconds)
         self.done += 1
         return rendered()

@@ -14,13 +14,16 @@ from tests.pace.hosts import (
     Bucket,
     Count,
     Counted,
+    Windowed,
     ask_all,
     in_virtual_time,
     request,
 )
 
 
-def _run(limits: Limits, host: Bucket, works: int = 300, learned: LearnedLimits | None = None) -> tuple[float, Pacer]:
+def _run(
+    limits: Limits, host: Bucket | Windowed, works: int = 300, learned: LearnedLimits | None = None
+) -> tuple[float, Pacer]:
     """Seconds and pacer of a whole run: schedule, retries and pacer around a host."""
 
     async def main() -> tuple[float, Pacer]:
@@ -65,6 +68,35 @@ def test_an_unknown_limit_is_found_with_few_refusals(limits: Limits, retry_after
     found = pacer.learned().found_per_minute
     assert found is not None
     assert 900 <= found <= 1400
+
+
+@pytest.mark.parametrize("sliding", [True, False])
+@pytest.mark.parametrize("limit", [5, 60, 600])
+def test_a_known_limit_is_kept_however_minutes_are_counted(limit: int, *, sliding: bool) -> None:
+    host = Windowed(limit=limit, span=60, sliding=sliding, seconds=2.0)
+    seconds, _ = _run(Limits(requests_per_minute=limit), host, works=3 * limit)
+    assert host.refused == 0
+    assert seconds <= 1.05 * 180 + 2
+
+
+@pytest.mark.parametrize("sliding", [True, False])
+def test_a_limit_that_is_counted_by_seconds_loses_its_burst_first(*, sliding: bool) -> None:
+    host = Windowed(limit=20, span=1, sliding=sliding, seconds=0.2)
+    seconds, pacer = _run(Limits(requests_per_minute=1200), host)
+    assert host.done == 300
+    assert host.refused <= 5
+    assert (pacer.requests_per_minute or 0) >= 1100
+    assert seconds <= 1.2 * 15.0
+
+
+@pytest.mark.parametrize("sliding", [True, False])
+@pytest.mark.parametrize(("limit", "span", "ratio"), [(20, 1.0, 1.7), (60, 60.0, 1.1)])
+def test_an_unknown_window_is_found_too(limit: int, span: float, ratio: float, *, sliding: bool) -> None:
+    host = Windowed(limit=limit, span=span, sliding=sliding, seconds=0.5)
+    seconds, _ = _run(Limits(concurrency=16), host, works=600)
+    assert host.done == 600
+    assert host.refused <= 40
+    assert seconds <= ratio * 600 / limit * span
 
 
 def test_what_was_found_is_used_the_next_night() -> None:
