@@ -168,7 +168,7 @@ def _request(profile: Profile, rules: Mapping[str, Rule], required: list[Json], 
             properties.pop(name, None)
         request["allOf"] = list(_TOGETHER)
     else:
-        properties["response_format"] = {"type": ["string", "null"]}
+        properties["response_format"] = {}
     return {**request, "properties": {**properties, **extra}}
 
 

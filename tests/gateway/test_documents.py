@@ -4,26 +4,30 @@ import base64
 import hashlib
 import re
 import shutil
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
 from pipeline.gateway.config import GatewayConfig
-from tests.gateway.peers import ASK, client_of, png
+from pipeline.gateway.fault_table import ALIASES, MISFORTUNES
+from pipeline.gateway.openapi import document
+from pipeline.gateway.profiles import PROFILES
+from tests.gateway.peers import ASK, client_of, png, served
 
 pytestmark = pytest.mark.anyio
 
 
-def schema(document: dict[str, Any], name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+def schema(described: dict[str, Any], name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}", "components": described["components"]}
 
 
 @pytest.mark.parametrize("profile", ["openai", "clauddy", "dieyuyun", "newapi", "lenient"])
 async def test_answers_are_what_the_document_says(profile: Any) -> None:
     size = "1024x1024" if profile == "openai" else "64x64"
     async with client_of(GatewayConfig(profile=profile)) as client:
-        document = (await client.get("/openapi.json")).json()
+        described = (await client.get("/openapi.json")).json()
         good = {**ASK, "size": size, "quality": "low"}
         answers = {
             "ImagesResponse": [await client.post("/images/generations", json=good)],
@@ -42,21 +46,18 @@ async def test_answers_are_what_the_document_says(profile: Any) -> None:
                 )
             ],
         }
-    assert document["openapi"] == "3.1.0"
+    assert described["openapi"] == "3.1.0"
     for name, several in answers.items():
         for answer in several:
-            jsonschema.Draft202012Validator(schema(document, name)).validate(answer.json())
-    request = jsonschema.Draft202012Validator(schema(document, "GenerationRequest"))
+            jsonschema.Draft202012Validator(schema(described, name)).validate(answer.json())
+    request = jsonschema.Draft202012Validator(schema(described, "GenerationRequest"))
     request.validate({"prompt": "x", "size": "1024x1024"})
     assert not request.is_valid({"prompt": ""})
     assert request.is_valid({"prompt": "x", "seed": 1}) == (profile != "openai")
-    assert ("/v1/images/edits" in document["paths"]) == (profile != "dieyuyun")
+    assert ("/v1/images/edits" in described["paths"]) == (profile != "dieyuyun")
 
 
 def test_the_document_is_an_openapi_document() -> None:
-    from pipeline.gateway.openapi import document  # noqa: PLC0415 -- only this test looks inside
-    from pipeline.gateway.profiles import PROFILES  # noqa: PLC0415 -- only this test looks inside
-
     for profile in PROFILES.values():
         made = document(profile)
         schemas: Any = made["components"]
@@ -85,8 +86,6 @@ async def test_the_playground_may_run_nothing_but_its_own_script() -> None:
 @pytest.mark.browser
 def test_a_person_can_draw_edit_and_mask_in_a_browser() -> None:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    from tests.gateway.peers import served  # noqa: PLC0415 -- a socket is needed here alone
-
     with served(GatewayConfig(profile="openai")) as base_url, playwright.sync_playwright() as engine:
         try:
             browser = engine.chromium.launch(executable_path=shutil.which("chromium"))
@@ -119,3 +118,14 @@ def test_a_person_can_draw_edit_and_mask_in_a_browser() -> None:
     assert stats["billed"] == {"a teal mug": 1, "a parrot here": 1}
     assert stats["log"][1]["mask"]
     assert [text for text in wrong if "400" not in text] == []
+
+
+def test_the_guide_names_every_fault_with_its_bill() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| (`.*?) \| (.*?) \| (yes|no) \|$", guide, re.MULTILINE)
+    rows = {row[0].partition("`, ")[0].strip("` "): row for row in found}
+    assert set(rows) == set(MISFORTUNES)
+    for name, misfortune in MISFORTUNES.items():
+        assert (rows[name][1], rows[name][2]) == (misfortune.about, "yes" if misfortune.billed else "no")
+    for alias, name in ALIASES.items():
+        assert f"`{alias}`" in rows[name][0]
