@@ -14,6 +14,9 @@ from pipeline.domain.errors import MachineError
 from pipeline.domain.record import State
 from pipeline.schedule import ScheduleResult
 
+WORST = (State.UNKNOWN, State.REFUSED, State.FAILED, State.SKIPPED, State.WAITING)
+"""What a person should read first."""
+
 
 def exits_of(tally: Tally, options: RunOptions, result: ScheduleResult, placing: Placing) -> Iterator[int]:
     """Every status that applies to a run."""
@@ -58,7 +61,7 @@ def finish(shop: Shop, result: ScheduleResult, placing: Placing, *, exit_status:
         seconds=seconds,
         sheet=sheet,
         folder=shop.places.output / shop.manifest.name,
-        trouble=tuple(placing.trouble),
+        trouble=tuple(sorted(placing.trouble, key=lambda row: (WORST.index(row.state), row.asset))),
         stops=tuple(stops),
         older_unknown=older,
         next_steps=tuple(next_steps(shop, older)),

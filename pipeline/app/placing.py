@@ -27,6 +27,9 @@ BATCH = 500
 TROUBLE = 1000
 """Missing assets that are kept for the summary."""
 
+QUIET = frozenset({State.DONE, State.PLANNED})
+"""States that are no trouble: there, or simply left for the next run."""
+
 SHOWN = frozenset({State.DONE, State.FAILED})
 """States whose picture, if there is one, is put into the output tree."""
 
@@ -100,7 +103,7 @@ class Placing:
         except MachineError as error:
             self.fault = self.fault or error
         for end, (row, _, note) in zip(batch, recorded, strict=True):
-            if row.state is not State.DONE and len(self.trouble) < TROUBLE:
+            if row.state not in QUIET and len(self.trouble) < TROUBLE:
                 self.trouble.append(row)
             self._tell(end, row, note)
 
