@@ -106,7 +106,8 @@ def _silence(kind: type[ProviderError]) -> str:
 
 def _hint(kind: type[ProviderError], head: Head, answered: Answered, secrets: tuple[Secret, ...]) -> str:
     if 300 <= head.status < 400:
-        target = redact(head.headers.get("location", ""), secrets, limit=200) or "elsewhere"
+        location = re.split(r"[?#]", head.headers.get("location", ""), maxsplit=1)[0]
+        target = redact(location, secrets, limit=200) or "elsewhere"
         return f"it redirects to {target}, and a paid request follows no redirect: put the right base_url"
     if kind is BadRequest:
         return _request_hint(head, answered)
@@ -177,10 +178,11 @@ def _said_flat(value: Json) -> _Said:
     if isinstance(value, list) and value:
         return _said_in_json(value[0])
     words = (text_at(value, name) for name in ("message", "detail", "title", "msg", "error_description"))
+    kind = text_at(value, "type")  # a link to an explanation in problem JSON
     return _Said(
         message=next((word for word in words if word), ""),
         code=text_at(value, "code"),
-        type=text_at(value, "type"),
+        type="" if "/" in kind or ":" in kind else kind,
         param=text_at(value, "param"),
     )
 

@@ -81,8 +81,8 @@ def _bare_url(match: re.Match[str]) -> str:
 
 def _without(text: str, value: str) -> str:
     # A gateway echoes keys whole, quoted, or with the middle starred out: any long enough end of it goes.
-    if not value:
-        return text
+    if len(value) < _PART:  # part of many a word: only where it stands alone
+        return re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "[key]", text) if value else text
     for spelling in dict.fromkeys((value, quote(value, safe=""))):
         text = text.replace(spelling, "[key]")
         for length in range(len(spelling) - 1, _PART - 1, -1):

@@ -71,6 +71,8 @@ _TIMEOUT_STATUSES = frozenset(range(500, 600)) - {503}
 _MONEY_STATUSES = frozenset({200, 400, 402, 403, 429, 500})
 _CONTENT_STATUSES = frozenset({200, 400, 403, 422, 451, 500, 502})
 
+_OURS = frozenset({"server_error", "internal_error", "internal_server_error", "api_error"})
+
 ROWS: tuple[Row, ...] = (
     # by code
     Row(error=Refused, codes=REFUSED),
@@ -91,6 +93,8 @@ ROWS: tuple[Row, ...] = (
     Row(error=QuotaGone, types=words("rate_limit_error requests tokens images input-images"), message=DAILY),
     Row(error=Throttled, types=words("rate_limit_error overloaded_error service_unavailable_error")),
     Row(error=ModelMissing, types=frozenset({"model_not_found", "model_not_found_error"})),
+    Row(error=ServerFault, statuses=frozenset({200}), codes=_OURS),
+    Row(error=ServerFault, statuses=frozenset({200}), types=_OURS),
     # by status
     Row(error=KeyRefused, statuses=frozenset({401})),
     Row(error=NoFunds, statuses=frozenset({402})),

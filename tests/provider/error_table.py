@@ -15,7 +15,8 @@ from pipeline.domain.errors import (
 )
 
 CLOUDFLARE = (
-    b'{"type":"about:blank","title":"Error 524: A timeout occurred","status":524,"detail":"The origin was slow."}'
+    b'{"type":"https://host.example/errors","title":"Error 524: A timeout occurred",'
+    b'"status":524,"detail":"The origin was slow."}'
 )
 PAGE = b"<!DOCTYPE html><html><head><title>502 Bad\n Gateway</title></head><body>nginx</body></html>"
 
@@ -199,6 +200,8 @@ TABLE: list[tuple[str, int, bytes | dict[str, Json], type[ProviderError]]] = [
     ("200 with a status", 200, {"message": "upstream", "code": 502}, ServerFault),
     ("200 with 429", 200, {"message": "later", "code": "429"}, Throttled),
     ("200 server", 200, maker("oops", "server_error"), ServerFault),
+    ("200 server, overloaded", 200, maker("The server is overloaded.", None, "server_error"), ServerFault),
+    ("200 overloaded", 200, maker("The server is overloaded."), Throttled),
     ("200 asked wrong", 200, maker("Invalid size", None, "invalid_request_error"), BadRequest),
     ("200 model", 200, maker("model nope not found"), ModelMissing),
 ]

@@ -12,7 +12,7 @@ from pipeline.domain.errors import (
 from pipeline.domain.request import Head
 from pipeline.domain.secret import Secret
 from pipeline.wire import GENUINE, error_of
-from tests.provider.error_table import PAGE, TABLE, maker
+from tests.provider.error_table import CLOUDFLARE, PAGE, TABLE, maker
 
 
 def told(status: int, body: bytes | dict[str, Json], headers: dict[str, str] | None = None) -> ProviderError:
@@ -78,6 +78,14 @@ def test_a_redirect_names_where_the_base_url_should_lead() -> None:
     assert "base_url" in str(error)
     assert "secret" not in str(error)
     assert "abcdefgh" not in str(error)
+
+
+def test_a_redirect_without_a_place_to_go_says_so() -> None:
+    assert "redirects to elsewhere" in str(told(307, b"", {"location": "?token=abcdefgh"}))
+
+
+def test_problem_json_is_told_without_its_link() -> None:
+    assert str(told(524, CLOUDFLARE)) == "HTTP 524: The origin was slow."
 
 
 def test_a_refused_parameter_is_named_with_what_to_do() -> None:

@@ -80,6 +80,10 @@ def test_a_secret_shows_itself_to_nobody() -> None:
         pickle.dumps(secret)
 
 
+def test_a_short_key_is_taken_out_where_it_stands_alone_and_spoils_no_word() -> None:
+    assert redact("the key k is a token, not test: kk", [Secret("k")]) == "the key [key] is a token, not test: kk"
+
+
 def test_an_empty_secret_is_none_and_takes_nothing_out() -> None:
     assert not Secret("")
     assert redact("text", [Secret("")]) == "text"
