@@ -67,7 +67,8 @@ def _reported(data: Tree, fault: ErrorDetails, problems: Problems) -> Loc:
     elif fault["type"] == "extra_forbidden":
         what, instead, meant = _unknown_key(str(loc[-1]), model_at(loc[:-1]))
         problems.error(loc, what, instead, key=True)
-        problems.broken((*loc[:-1], meant))
+        if at(data, (*loc[:-1], meant)) is None:
+            problems.broken((*loc[:-1], meant))
     else:
         what, instead = _said(fault)
         subject = "" if not loc else f"'{loc[-1]}' " if isinstance(loc[-1], str) else f"entry {loc[-1] + 1} "

@@ -1,8 +1,12 @@
 """Whole manifests: what is wrong is told all at once, each thing at its place."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.manifest.world import Folder, shop
+from pipeline.domain.errors import ManifestError
+from pipeline.manifest import load
+from tests.manifest.world import Folder, SmallCatalogue, shop
 
 TOP = [
     ("", "m.yaml:1:1: the file is empty (start with 'version: 1', then name and shots)"),
@@ -152,3 +156,105 @@ def test_what_is_wrong_with_a_shot_is_told_at_its_place(folder: Folder, shot: st
     folder.write("photo.png", "")
     (problem,) = folder.problems(shop(shot))
     assert problem.startswith(f"m.yaml:{said}")
+
+
+MANY = """version: 1
+name: shop
+badget: {}
+providers:
+  p: {base_url: host, api_key: hunter2}
+models: {m: {provider: q, model: x}}
+sources:
+  s: {file: none.csv, key: k}
+  t: {file: bad.csv, key: k}
+shots:
+  one:
+    promt: "{{ nothing }}"
+    n: many
+    matrix: {a: [x, x], b: {source: u}}
+    where: "{{"
+    model: n
+    images: [gone.png]
+    chain: [{id: e, prompt: "keep {{ c }}", n: 3}, {id: e}]
+    path: ../x
+  two: 5
+budget: {per_run: 5 EUR}
+run: {timezone: Europe/Berln}
+"""
+
+
+def test_everything_wrong_is_told_at_once_by_position_even_in_a_broken_shot(folder: Folder) -> None:
+    folder.write("bad.csv", "k\nA\nA\n")
+    problems = folder.problems(MANY)
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        "m.yaml:3:1",  # badget
+        "m.yaml:5:17",  # base_url
+        "m.yaml:5:32",  # api_key
+        "m.yaml:6:24",  # no provider q
+        "m.yaml:8:13",  # no file
+        "m.yaml:12:5",  # promt
+        "m.yaml:13:8",  # n
+        "m.yaml:14:21",  # x twice
+        "m.yaml:14:37",  # no source u
+        "m.yaml:15:12",  # where
+        "m.yaml:16:12",  # no model n
+        "m.yaml:17:14",  # gone.png
+        "m.yaml:18:29",  # c
+        "m.yaml:18:45",  # n of an edit
+        "m.yaml:18:52",  # prompt missing
+        "m.yaml:18:53",  # e twice
+        "m.yaml:19:11",  # path
+        "m.yaml:20:8",  # two
+        "m.yaml:21:19",  # EUR
+        "m.yaml:22:17",  # time zone
+        "bad.csv:3:1",
+    ]
+    assert "hunter2" not in "".join(problems)
+    assert all(problem.count("\n") == 0 for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version: 1\nname: caf\xe9\n", "m.yaml:2:10: byte 0xe9 is not UTF-8"),
+        (b"\xff\xfev\x00e\x00", "m.yaml:1:1: byte 0xff is not UTF-8"),
+        (b"version: 1\n# \x00\n", "m.yaml:2:3: character U+0000 is not allowed"),
+        (b"a: " + b"x" * (16 * 1024 * 1024), "m.yaml: is larger than 16 MiB"),
+        (b"a: [" * 5000, "m.yaml:1:"),
+    ],
+)
+def test_files_that_cannot_be_read(folder: Folder, content: bytes, said: str) -> None:
+    (problem,) = folder.problems(content)
+    assert problem.startswith(said)
+
+
+def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:
+    for name, said in (("none.yaml", "No such file"), (".", "Is a directory")):
+        with pytest.raises(ManifestError, match=said):
+            load(tmp_path / name, environ={}, catalogue=SmallCatalogue())
+
+
+def test_an_error_of_the_defaults_is_told_once(folder: Folder) -> None:
+    text = "version: 1\nname: x\ndefaults: {prompt: '{{ c }}', params: {style: 1}}\nshots: {a: {}, b: {}}\n"
+    assert [problem.partition(" (")[0] for problem in folder.problems(text)] == [
+        "m.yaml:3:20: nothing is called 'c' here",
+        "m.yaml:3:47: gpt-image-2 and style",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "place"),
+    [
+        ("defaults: {params: {size: 1920x1080}}", "3:27"),
+        ("models: {main: {model: gpt-image-2, params: {size: 1920x1080}}}", "3:52"),
+    ],
+)
+def test_a_refused_parameter_is_told_where_it_was_said(folder: Folder, layer: str, place: str) -> None:
+    text = f"version: 1\nname: x\n{layer}\nshots: {{a: {{prompt: p, chain: [{{id: e, prompt: keep}}]}}}}\n"
+    assert folder.problems(text) == [f"m.yaml:{place}: no multiple of 16 (use 1920x1088)"]
+    assert folder.problems(text.replace("prompt: p", "prompt: p, params: {size: ~}")) == []
+
+
+def test_a_refused_parameter_of_an_edit_is_told_at_the_edit(folder: Folder) -> None:
+    shot = "prompt: p\nparams: {size: 1024x1024}\nchain: [{id: e, prompt: keep, params: {size: 1920x1080}}]"
+    assert folder.problems(shop(shot)) == ["m.yaml:7:50: no multiple of 16 (use 1920x1088)"]
