@@ -10,6 +10,7 @@ from pipeline.app.buying import Buying
 from pipeline.app.cautions import paid_notes, refuse_unpriced
 from pipeline.app.desk import fetch_inputs, guard_feeds, space_of
 from pipeline.app.ending import exit_of, finish
+from pipeline.app.forgetting import forget_unwanted
 from pipeline.app.locking import take_lock
 from pipeline.app.options import RunOptions
 from pipeline.app.parts import Counter, Counters, Desk
@@ -82,6 +83,9 @@ async def _work(shop: Shop, stop: Stop) -> RunReport:
         result, placing = await Buying(shop=shop, plan=plan, counters=counters, purse=purse, stop=stop).run()
     exit_status = exit_of(shop, result, placing, older)
     await _keep_learned(shop, counters)
+    if not shop.options.choice.only:
+        wanted = sum(count for _, count in plan.totals())
+        await in_thread(lambda: forget_unwanted(shop, plan, wanted))
     seconds = anyio.current_time() - began
     report = await in_thread(lambda: finish(shop, result, placing, exit_status=exit_status, seconds=seconds))
     await shop.committer.do(lambda ledger: ledger.end_run(shop.run_id, exit=report.exit))
