@@ -20,7 +20,10 @@ DAILY = pattern(
     r"\bper[ -_]?day\b",
     r"PerDay",
     r"\b[RTI]PD\b",
-    r"\bdaily\b.{0,40}\b(?:limit|quota|cap)",
+    r"\bper 24 ?h",
+    r"/ ?day\b",
+    r"\bdaily\b.{0,40}\b(?:limit|quota|cap|allowance|maximum)",
+    r"\b(?:limit|quota|allowance)\b.{0,40}\b(?:today|for the day)\b",
     r"(?:每日|每天|当日|今日).{0,12}(?:限|额|次)",
 )
 MODEL = pattern(
