@@ -124,6 +124,11 @@ def assets_with(book: Book, digest: Digest) -> tuple[AssetRow, ...]:
     return tuple(asset_of(row) for row in found)
 
 
+def assets_from(book: Book, digest: Digest) -> tuple[AssetRow, ...]:
+    """Every asset whose present key was made from these bytes: a photo, a mask or a parent's picture."""
+    return tuple(asset_of(row) for row in book.rows(sql.ASSETS + sql.MADE_FROM, (bytes.fromhex(digest),)))
+
+
 def drop_assets(book: Book, manifest: str, space: Space, names: Iterable[AssetName]) -> None:
     """Forgets assets that the manifest does not name any more; pictures and slots stay."""
     with book.writing():

@@ -7,7 +7,7 @@ from pipeline.domain.digest import Digest
 from pipeline.domain.errors import LedgerFault
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import AttemptId, AttemptRow, Intent, IntentSlot, RunId, Space
-from pipeline.domain.step import KEY_VERSION, AssetName, StepKey
+from pipeline.domain.step import KEY_VERSION, AssetName, KeyParts, StepKey
 from pipeline.ledger import queries, rows
 from pipeline.ledger.book import Book
 from pipeline.ledger.errors import NoSuchAttempt, SlotTaken
@@ -77,7 +77,7 @@ def _insert(book: Book, intent: Intent) -> int:
         zip(intent.slots, shares(intent.cost_high, len(intent.slots)), strict=True)
     ):
         key = bytes.fromhex(slot.key)
-        book.change(queries.ADD_KEY, (key, KEY_VERSION, rows.parts_text(slot.parts)))
+        add_key(book, key, slot.parts)
         book.change(queries.ADD_ATTEMPT_SLOT, (attempt, position, key, slot.asset, cost))
     first = intent.slots[0]
     (repeat,) = book.rows(queries.TRIED_BEFORE, (first.asset, bytes.fromhex(first.key), run[0], attempt))[0]
@@ -91,6 +91,13 @@ def _insert(book: Book, intent: Intent) -> int:
         unknown=intent.cost_high,
     )
     return attempt
+
+
+def add_key(book: Book, key: bytes, parts: KeyParts) -> None:
+    """Writes the parts of a key and what it was made from, once."""
+    if book.change(queries.ADD_KEY, (key, KEY_VERSION, rows.parts_text(parts))):
+        for _, digest in parts.inputs:
+            book.change(queries.ADD_KEY_INPUT, (bytes.fromhex(digest), key))
 
 
 def _route(book: Book, intent: Intent) -> int:

@@ -251,6 +251,10 @@ class Ledger:
         """Every asset, of all manifests, whose present picture has these bytes."""
         return assets.assets_with(self._book, digest)
 
+    def assets_from(self, digest: Digest) -> tuple[AssetRow, ...]:
+        """Every asset, of all manifests, made directly from these bytes: a photo, a mask, a parent's picture."""
+        return assets.assets_from(self._book, digest)
+
     def drop_assets(self, manifest: str, space: Space, names: Iterable[AssetName]) -> None:
         """Forgets assets that the manifest does not name any more; pictures and slots stay."""
         assets.drop_assets(self._book, manifest, space, names)

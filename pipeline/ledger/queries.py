@@ -45,6 +45,7 @@ MONEY_OF_ASSETS: Final = """
 
 # --- opening an attempt ---
 ADD_KEY: Final = "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+ADD_KEY_INPUT: Final = "INSERT INTO key_inputs VALUES (?, ?) ON CONFLICT DO NOTHING"
 ADD_ROUTE: Final = (
     "INSERT INTO routes (provider, endpoint, protocol, model, key_fingerprint, boot_id) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING"

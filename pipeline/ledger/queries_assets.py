@@ -90,6 +90,10 @@ PUT_ASSET: Final = """
     OR shot <> excluded.shot OR step_id <> excluded.step_id OR parent IS NOT excluded.parent
     OR EXISTS (SELECT 1 FROM assets o WHERE o.manifest = assets.manifest AND o.asset = assets.asset
         AND (o.updated_at, o.space) > (assets.updated_at, assets.space))"""
+# recall: the keys made from an input, and those a person blessed with a picture made from it
+MADE_FROM: Final = """ WHERE a.step_key IN (SELECT step_key FROM key_inputs WHERE digest = ?1 UNION
+    SELECT b.step_key FROM blessings b JOIN key_inputs k ON k.step_key = b.old_key WHERE k.digest = ?1)
+    ORDER BY a.manifest, a.asset"""
 DROP_ASSET: Final = "DELETE FROM assets WHERE manifest = ? AND asset = ? AND space = ?"
 # status
 TALLIES: Final = (

@@ -55,6 +55,9 @@ _TABLES: Final = (
     """CREATE TABLE keys (
         step_key BLOB NOT NULL UNIQUE CHECK (length(step_key) = 32), key_version INTEGER NOT NULL,
         parts TEXT NOT NULL)""",
+    # Which keys were made from a photo or a picture: what is to be recalled with it.
+    """CREATE TABLE key_inputs (
+        digest BLOB NOT NULL, step_key BLOB NOT NULL, PRIMARY KEY (digest, step_key)) WITHOUT ROWID""",
     # attempt_id by name: one page less to read for each of thousands of keys.
     """CREATE TABLE slots (
         space TEXT NOT NULL, step_key BLOB NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, image BLOB,
@@ -106,7 +109,8 @@ _TABLES: Final = (
         made_key BLOB, shot TEXT NOT NULL, axes TEXT NOT NULL, step_id TEXT NOT NULL, depth INTEGER NOT NULL,
         candidate INTEGER NOT NULL, parent TEXT, model_alias TEXT NOT NULL, path TEXT NOT NULL, warnings TEXT,
         PRIMARY KEY (manifest, asset, space)) WITHOUT ROWID""",
-    "CREATE INDEX assets_unknown ON assets (step_key) WHERE state = 'unknown'",
+    # Everyone who shows a key's picture: what a decision or a recalled photo touches.
+    "CREATE INDEX assets_by_key ON assets (step_key)",
     # How many assets stand alike, kept by triggers: status is asked of a million assets and must not read them.
     """CREATE TABLE tallies (
         manifest TEXT NOT NULL, space TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,

@@ -8,9 +8,10 @@ from typing import Final
 from pipeline.domain.digest import Json
 from pipeline.domain.errors import UserError
 from pipeline.domain.record import Slot, Space
-from pipeline.domain.step import KEY_VERSION, AssetName, KeyParts, StepKey
-from pipeline.ledger import queries, rows
+from pipeline.domain.step import AssetName, KeyParts, StepKey
 from pipeline.ledger import queries_assets as sql
+from pipeline.ledger import rows
+from pipeline.ledger.attempts import add_key
 from pipeline.ledger.book import Book
 
 _BATCH: Final = 10_000
@@ -66,7 +67,7 @@ def bless(book: Book, blessing: Blessing) -> None:
             raise UserError(f"{blessing.asset}: it has no picture to keep (run it first)")
         image, attempt_id, run, usd, buys, warnings = source
         now = book.moment()
-        book.change(queries.ADD_KEY, (new, KEY_VERSION, rows.parts_text(blessing.parts)))
+        add_key(book, new, blessing.parts)
         book.change(sql.PUT_BLESSED_SLOT, (blessing.space, new, image, attempt_id, run, usd, buys, now, warnings))
         book.change(sql.BLESS, (blessing.space, new, old, image, blessing.manifest, blessing.asset, now))
         book.change(sql.BLESS_ASSET, (new, image, usd, now, blessing.manifest, blessing.asset, blessing.space))

@@ -278,3 +278,22 @@ def test_the_tallies_are_what_counting_would_say_whatever_happened(tmp_path: Pat
         ledger.learn_sketch(ENDPOINT)
         check(ledger)
         assert {tally.space for tally in ledger.tallies()} == {SKETCH}
+
+
+def test_a_photo_recalls_what_was_made_from_it_also_what_was_blessed(tmp_path: Path) -> None:
+    photo = digest_of(b"photo 1")  # what making.parts(1) was made from
+    with begun(tmp_path) as ledger:
+        for number in (1, 2):
+            buy(ledger, number, f"picture {number}")
+        ledger.record_assets([asset(1, text="picture 1"), asset(2, text="picture 2")])
+        ledger.record_assets([asset(1, text="picture 1", manifest="another")])
+        assert [(row.manifest, row.asset) for row in ledger.assets_from(photo)] == [
+            ("another", name(1)),
+            (MANIFEST, name(1)),
+        ]
+        ledger.bless(
+            Blessing(manifest=MANIFEST, space=PAID, asset=name(1), old_key=key(1), new_key=key(3), parts=parts(3))
+        )
+        assert {row.manifest for row in ledger.assets_from(photo)} == {"another", MANIFEST}
+        assert [row.asset for row in ledger.assets_from(digest_of(b"photo 3"))] == [name(1)]
+        assert ledger.assets_from(digest_of(b"another photo")) == ()

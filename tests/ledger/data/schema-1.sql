@@ -7,7 +7,7 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'pipeline','0001_first','2026-11-21 12:22:57.750800+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'pipeline','0001_first','2026-11-21 12:33:16.246802+00:00');
 CREATE TABLE assets (
         manifest TEXT NOT NULL, asset TEXT NOT NULL, space TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
         usd INTEGER NOT NULL, updated_at INTEGER NOT NULL, run INTEGER, step_key BLOB, image BLOB, previous BLOB,
@@ -66,6 +66,10 @@ INSERT INTO "images" VALUES(X'7692C3AD3540BB803C020B3AEE66CD8887123234EA0C6E7143
 CREATE TABLE inputs (
         digest BLOB NOT NULL, source TEXT NOT NULL, notes TEXT NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (digest, source)) WITHOUT ROWID;
+CREATE TABLE key_inputs (
+        digest BLOB NOT NULL, step_key BLOB NOT NULL, PRIMARY KEY (digest, step_key)) WITHOUT ROWID;
+INSERT INTO "key_inputs" VALUES(X'9B73CE2E5C72E9C8EB35AE3F509EF901B26ED3E9811F0782F3633CCEAB140918',X'C25D1B0E93A58C1092D2A335BF4195BA5589FD52597C88CF986BBBEF628B99A7');
+INSERT INTO "key_inputs" VALUES(X'E5A5555D73BC0E1568D65563ABF327BD6C0B9B9DC3336E86E0B17E865E9EE6D2',X'30FBFA2B076E4B8C344B51F32E5B9CC119F18B04003C945EF5CAE8FE304E2E8E');
 CREATE TABLE keys (
         step_key BLOB NOT NULL UNIQUE CHECK (length(step_key) = 32), key_version INTEGER NOT NULL,
         parts TEXT NOT NULL);
@@ -113,7 +117,7 @@ CREATE INDEX attempts_by_run ON attempts (run);
 CREATE INDEX attempts_open ON attempts (epoch) WHERE outcome IS NULL;
 CREATE INDEX attempts_unsettled ON attempts (manifest) WHERE outcome = 'unknown' AND decision IS NULL;
 CREATE INDEX attempt_slots_by_asset ON attempt_slots (asset);
-CREATE INDEX assets_unknown ON assets (step_key) WHERE state = 'unknown';
+CREATE INDEX assets_by_key ON assets (step_key);
 CREATE TRIGGER assets_inserted AFTER INSERT ON assets BEGIN
         INSERT INTO tallies VALUES (new.manifest, new.space, new.state, new.reason, 1, new.usd)
         ON CONFLICT DO UPDATE SET assets = assets + 1, usd = usd + excluded.usd;
