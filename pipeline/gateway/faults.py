@@ -76,6 +76,8 @@ class FaultBook:
     def strike(self, order: Order, headers: Mapping[str, str]) -> Strike | None:
         """The fault for this request, if any."""
         self._arrivals += 1
+        if not self._faults and "x-pipeline-fault" not in headers and "[[fault:" not in order.prompt:
+            return None
         asked = f"{order.first}:{order.digest}"
         self._asked[asked] += 1
         tries = self._asked[asked]
