@@ -28,8 +28,8 @@ class RetryPolicy:
     """How often and how late. Pure numbers; waits in seconds.
 
     attempts: POSTs of one step at most, throttled ones apart. patience: how long a throttled step goes on, from its
-    first 429: an hour outlasts every minute's and every burst limit; a host that says no for longer wants another
-    night, and the next run asks again.
+    first 429 in a row: an hour outlasts every limit of minutes; a host that says no for longer wants another night,
+    and the next run asks again.
     """
 
     attempts: int = 5

@@ -35,7 +35,7 @@ PACE_FREE = 300.0
 LONGEST_PACE_FREE = 3600.0
 """Seconds without a found pace, once three epochs in a row proved that it is not the cause; doubled every time."""
 
-FIRST_GAP = 0.003
+FIRST_GAP = 0.002
 """Seconds between the very first starts, when it is not known yet how long an answer takes."""
 
 

@@ -21,6 +21,26 @@ class Booked:
     sent: bool = False
 
 
+@dataclass(slots=True)
+class _Hold:
+    """A wait for a host that said nothing remains. started: requests since it was over."""
+
+    until: float = float("-inf")
+    started: int = 0
+    fruitless: int = 0
+
+    def is_believed(self, now: float, until: float) -> bool:
+        """Takes in that nothing remains before *until*. No more believed once two waits brought one request each:
+
+        some relays always say 0, and would be asked once a minute for ever.
+        """
+        if now >= self.until:
+            waited = self.until > float("-inf")
+            self.fruitless = self.fruitless + 1 if waited and self.started <= 1 else 0
+            self.until, self.started = until, 0
+        return self.fruitless < 2
+
+
 class Meters:
     """A meter each for requests, images (`n` counts as n) and tokens per minute, and the day's images.
 
@@ -43,6 +63,7 @@ class Meters:
         self._found: float | None = None
         self._found_burst: float | None = None
         self._meters: dict[Kind, Gcra] = {kind: Gcra(None) for kind in self._configured}
+        self._holds: dict[Kind, _Hold] = {kind: _Hold() for kind in self._configured}
         self._per_day = limits.images_per_day
         self._today = used_today
         self._day_began: float | None = None
@@ -69,7 +90,7 @@ class Meters:
             self._stated[stated.kind] = per_minute
             self._apply(stated.kind)
         hold = stated.hold()
-        if hold > 0:
+        if hold > 0 and self._holds[stated.kind].is_believed(now, now + hold):
             self._meters[stated.kind].penalise(now + hold)
 
     def find(self, per_minute: float | None, burst: float | None) -> None:
@@ -91,6 +112,8 @@ class Meters:
     def book(self, now: float, *, images: int, tokens: int) -> Booked:
         """Takes one request."""
         self._today += images
+        for hold in self._holds.values():
+            hold.started += now >= hold.until
         weights = self._weights(images, tokens)
         return Booked(now, images, {kind: self._meters[kind].book(now, weight) for kind, weight in weights.items()})
 

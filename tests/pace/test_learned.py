@@ -1,5 +1,6 @@
 """What headers say of limits, and what is kept of it."""
 
+import anyio
 import pytest
 
 from pipeline.domain.capability import Limits
@@ -93,6 +94,32 @@ def test_a_stated_limit_paces_and_a_manifest_limit_stays_a_ceiling() -> None:
         bounded.observe({"x-ratelimit-limit-requests": "10"}, 200)
         assert bounded.requests_per_minute == 10
         assert bounded.learned().requests_per_minute == 10
+
+    in_virtual_time(main)
+
+
+def test_a_host_that_always_says_nothing_remains_is_soon_not_believed() -> None:
+    async def main() -> None:
+        pacer = Pacer(Limits(concurrency=1))
+        empty = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20s"}
+        for _ in range(30):
+            async with pacer.turn():
+                await anyio.sleep(1)
+            pacer.observe(empty, 200)
+        assert anyio.current_time() < 100
+
+    in_virtual_time(main)
+
+
+def test_a_host_that_runs_dry_now_and_then_is_waited_for_every_time() -> None:
+    async def main() -> None:
+        pacer = Pacer(Limits(concurrency=1))
+        for asked in range(40):
+            async with pacer.turn():
+                await anyio.sleep(1)
+            left = 9 - asked % 10
+            pacer.observe({"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": "30s"}, 200)
+        assert anyio.current_time() == pytest.approx(40 + 3 * 30, abs=1)
 
     in_virtual_time(main)
 

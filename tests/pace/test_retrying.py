@@ -157,6 +157,15 @@ def test_throttling_beyond_the_patience_goes_up() -> None:
     in_virtual_time(main)
 
 
+def test_the_patience_begins_anew_when_something_else_happened() -> None:
+    async def main() -> None:
+        host = Scripted(throttled(3000.0), _fault(1000.0), throttled(3000.0))
+        await _retrying(host).render(request())
+        assert len(host.asked) == 4
+
+    in_virtual_time(main)
+
+
 @pytest.mark.parametrize(("retries", "posts"), [(0, 1), (1, 2), (2, 3)])
 def test_unknown_outcomes_are_bought_again_only_as_often_as_allowed(retries: int, posts: int) -> None:
     async def main() -> None:
