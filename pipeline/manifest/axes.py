@@ -21,10 +21,14 @@ _JINJA_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feeds:
-    """The feeds a matrix may name. declared: also those that could not be read."""
+    """The feeds a matrix may name. declared: also those that could not be read.
+
+    columns: source -> field -> how many of its usable rows have it.
+    """
 
     sources: Mapping[str, Source]
     declared: frozenset[str]
+    columns: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

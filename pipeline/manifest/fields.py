@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.domain.digest import Json
 from pipeline.manifest.places import did_you_mean, one_of
-from pipeline.manifest.scalars import Scalar, as_json, as_text
+from pipeline.manifest.scalars import Scalar, as_json, as_plain_json, as_text
 from pipeline.manifest.units import duration, money, share, time_of_day
 
 T = TypeVar("T")
@@ -88,11 +88,14 @@ def _read_by(read: Callable[[str], T], noun: str) -> Callable[[object], T]:
     return validate
 
 
-def _json(value: object) -> Json:
-    try:
-        return as_json(value)
-    except ValueError as error:
-        raise problem(str(error), "write a finite number") from error
+def _json_by(read: Callable[[object], Json]) -> Callable[[object], Json]:
+    def validate(value: object) -> Json:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise problem(str(error), "write a finite number") from error
+
+    return validate
 
 
 def _texts(value: object) -> object:
@@ -147,7 +150,8 @@ Seconds = Annotated[float, BeforeValidator(_read_by(duration, "a duration")), Wi
 Usd = Annotated[int, BeforeValidator(_read_by(money, "an amount in USD")), WithJsonSchema(_MONEY)]
 Share = Annotated[float, BeforeValidator(_read_by(share, "a percentage")), WithJsonSchema(_SHARE)]
 TimeOfDay = Annotated[time, BeforeValidator(_read_by(time_of_day, "a time of day")), WithJsonSchema(_TIME)]
-JsonValue = Annotated[Any, BeforeValidator(_json), WithJsonSchema({})]
+JsonValue = Annotated[Any, BeforeValidator(_json_by(as_json)), WithJsonSchema({})]
+Param = Annotated[Any, BeforeValidator(_json_by(as_plain_json)), WithJsonSchema({})]
 Texts = Annotated[list[Text], BeforeValidator(_texts), WithJsonSchema(_TEXTS)]
 Raw = Annotated[Any, WithJsonSchema({})]
 Groups = Annotated[

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo, available_timezones
 
 from pipeline.domain.digest import Digest, digest_of
+from pipeline.domain.errors import ManifestError
 from pipeline.domain.money import MicroUsd
 from pipeline.manifest.asked import Ground
 from pipeline.manifest.axes import Feeds
@@ -17,11 +19,20 @@ from pipeline.manifest.places import Document, Problems, at, did_you_mean
 from pipeline.manifest.providers import read_models, read_providers
 from pipeline.manifest.schema import BudgetEntry, ManifestEntry, NotifyEntry, RunEntry
 from pipeline.manifest.shots import read_shot
-from pipeline.manifest.sources import read_source
+from pipeline.manifest.sources import columns_of, read_source
 from pipeline.manifest.structure import structured
 from pipeline.manifest.variables import expand_providers, secret
 from pipeline.manifest.yaml_text import decoded, parse, read_bytes
 from pipeline.ports import Catalogue
+
+
+@runtime_checkable
+class Overridable(Protocol):
+    """A catalogue that a manifest may correct for itself."""
+
+    def overridden(self, extra: Mapping[str, object]) -> Catalogue:
+        """The catalogue with *extra* laid over it, key by key. Raises ManifestError with every fault."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +95,18 @@ def _entry(document: Document, environ: Mapping[str, str], setting: _Setting) ->
 def _manifest(entry: ManifestEntry, setting: _Setting) -> Manifest:
     problems = setting.problems
     _check_top(entry, problems)
-    providers = read_providers(entry, setting.only, setting.catalogue, setting.folder, problems)
-    models = read_models(entry, providers, setting.only, setting.catalogue, problems)
+    catalogue = _catalogue(entry, setting)
+    providers = read_providers(entry, setting.only, catalogue, setting.folder, problems)
+    models = read_models(entry, providers, setting.only, catalogue, problems)
     sources = _sources(entry, setting)
     ground = Ground(
         folder=setting.folder,
         defaults=entry.defaults,
-        feeds=Feeds(sources=sources, declared=frozenset(problems.declared("sources"))),
+        feeds=Feeds(
+            sources=sources,
+            declared=frozenset(problems.declared("sources")),
+            columns={name: columns_of(source) for name, source in sources.items()},
+        ),
         models=models,
         text=entry.text,
         strict=setting.strict,
@@ -112,7 +128,20 @@ def _manifest(entry: ManifestEntry, setting: _Setting) -> Manifest:
         output=OutputSpec(sidecar=entry.output.sidecar, xmp=entry.output.xmp),
         notify=_notify(entry.notify, setting),
         warnings=problems.warnings,
+        catalogue=entry.catalogue,
     )
+
+
+def _catalogue(entry: ManifestEntry, setting: _Setting) -> Catalogue:
+    """The catalogue with the manifest's own data over it."""
+    if not entry.catalogue or not isinstance(setting.catalogue, Overridable):
+        return setting.catalogue
+    try:
+        return setting.catalogue.overridden(entry.catalogue)
+    except ManifestError as error:
+        for problem in error.problems:
+            setting.problems.error(("catalogue",), f"{problem.file}: {problem.what}", problem.instead, key=True)
+        return setting.catalogue
 
 
 def _check_top(entry: ManifestEntry, problems: Problems) -> None:

@@ -209,6 +209,7 @@ class Manifest:
     """A checked manifest. digest: of the file's bytes. folder: what relative paths are relative to.
 
     warnings: what is legal but worth a person's look (also feed rows that cannot be used).
+    catalogue: data to be laid over the catalogue for this manifest.
     """
 
     name: str
@@ -225,6 +226,7 @@ class Manifest:
     output: OutputSpec
     notify: tuple[Notify, ...]
     warnings: tuple[Problem, ...] = ()
+    catalogue: Mapping[str, Json] = field(default_factory=dict)
 
     def chain_lengths(self) -> Iterator[tuple[str, int]]:
         """Shot name and how many edits follow its base picture."""

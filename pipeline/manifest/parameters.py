@@ -9,7 +9,7 @@ from pipeline.manifest.model import ModelSpec
 from pipeline.manifest.overrides import Override
 from pipeline.manifest.places import Loc, Problems, at, entries
 from pipeline.manifest.providers import Models
-from pipeline.manifest.scalars import as_json
+from pipeline.manifest.scalars import as_plain_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def set_layer(loc: Loc, overrides: Sequence[Override], problems: Problems) -> La
     params: dict[str, Json] = {}
     for name in names:
         try:
-            params[name] = as_json(at(problems.document.data, (*loc, name)))
+            params[name] = as_plain_json(at(problems.document.data, (*loc, name)))
         except ValueError:
             continue  # reported by the schema, which sees the same value
     return Layer(params=params, loc=loc)

@@ -61,17 +61,12 @@ def check_path(template: Template, loc: Loc, problems: Problems) -> None:
         problems.warn(loc, "the extension follows the real bytes and is added", "leave it out")
 
 
-def check_input(template: Template, loc: Loc, folder: Path, problems: Problems) -> None:
+def check_input(named: str, loc: Loc, folder: Path, problems: Problems) -> None:
     """Reports an input file that the manifest names itself and that is not there."""
-    named = template.constant
-    if named is None or problems.is_broken(loc):
-        return
     named = named.strip()
-    if re.match(r"https?://", named, re.IGNORECASE):
+    if not named or re.match(r"https?://", named, re.IGNORECASE):
         return
-    if not named:
-        problems.error(loc, "the name of an input file is empty", "remove the entry")
-    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", named):
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", named):
         problems.error(loc, f"'{named}' is neither a file nor an http(s) URL", "name a file")
     else:
         _check_file(named, folder / named, loc, problems)

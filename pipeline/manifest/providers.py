@@ -56,7 +56,7 @@ def _provider(
     return ProviderSpec(
         name=name,
         preset=profile.name,
-        profile=replace(profile, base_url=base_url, protocol=protocol, limits=limits),
+        profile=replace(profile, base_url=base_url, protocol=protocol, limits=limits, stream=said.stream == "auto"),
         base_url=base_url,
         protocol=protocol,
         api_key=api_key,

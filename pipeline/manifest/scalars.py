@@ -90,6 +90,24 @@ def as_json(value: object) -> Json:
     return str(value)
 
 
+def as_plain_json(value: object) -> Json:
+    """As `as_json`, with numbers that are nothing but numbers: for what is sent and hashed."""
+    return _plain(as_json(value))
+
+
+def _plain(value: Json) -> Json:
+    match value:
+        case dict():
+            return {name: _plain(entry) for name, entry in value.items()}
+        case list():
+            return [_plain(entry) for entry in value]
+        case WrittenInt():
+            return int(value)
+        case WrittenFloat():
+            return float(value)
+    return value
+
+
 def as_text(value: object) -> str | None:
     """The text of a word, number or boolean as written; None for null, lists and mappings."""
     if isinstance(value, Scalar):

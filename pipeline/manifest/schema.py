@@ -12,6 +12,7 @@ from pipeline.manifest.fields import (
     Groups,
     JsonValue,
     Number,
+    Param,
     Raw,
     Seconds,
     Share,
@@ -27,7 +28,7 @@ from pipeline.manifest.fields import (
 
 Positive = Annotated[Whole, AfterValidator(bounded(1, 1_000_000))]
 Rate = Annotated[Number, AfterValidator(bounded(0.001, 1_000_000_000))]
-Params = dict[str, JsonValue]
+Params = dict[str, Param]
 Protocol = Annotated[Literal["images", "chat"], BeforeValidator(choice("images", "chat"))]
 Choice = Annotated[Literal["any", "exact"], BeforeValidator(choice("any", "exact"))]
 When = Annotated[
@@ -95,7 +96,8 @@ class ProviderEntry(Entry):
     protocol: Protocol | None = Field(default=None, description="images (default) or chat.")
     timeout: TimeoutEntry = Field(default=TimeoutEntry(), description="How long to wait.")
     stream: Annotated[Literal["auto", "off"], BeforeValidator(choice("auto", "off"))] = Field(
-        default="auto", description="auto: partial images keep proxies from cutting the line."
+        default="off",
+        description="auto: partial images keep proxies from cutting the line (each costs some output tokens).",
     )
     limits: LimitsEntry = Field(default=LimitsEntry(), description="What the provider allows.")
     retry: RetryEntry = Field(default=RetryEntry(), description="How often to try again.")
@@ -253,6 +255,9 @@ class ManifestEntry(Entry):
     providers: dict[str, ProviderEntry] = Field(default={}, description="Endpoints; none: the embedded sketch, free.")
     models: dict[str, ModelEntry] = Field(default={}, description="Models under short names.")
     sources: dict[str, SourceEntry] = Field(default={}, description="Feeds for axes.")
+    catalogue: Params = Field(
+        default={}, description="Data laid over the catalogue for this manifest alone: models, providers, prices."
+    )
     text: dict[str, Word] = Field(default={}, description="Words used more than once: {{ text.keep }}.")
     defaults: ShotEntry = Field(default=ShotEntry(), description="Anything a shot may say, said once.")
     shots: dict[str, ShotEntry] = Field(description="What to make.")

@@ -1,6 +1,6 @@
 """Shots: what the entry and the defaults say, merged and checked, as values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from pipeline.domain.digest import Json
@@ -13,7 +13,7 @@ from pipeline.manifest.model import Axis, AxisValue, ChainStep, ModelSpec, Shot
 from pipeline.manifest.paths import check_distinct, check_input, check_name, check_path, is_reserved
 from pipeline.manifest.places import Loc
 from pipeline.manifest.schema import AcceptEntry, ShotEntry, StepEntry
-from pipeline.manifest.template import Expression, Template
+from pipeline.manifest.template import Expression, Template, TemplateFault, context
 from pipeline.manifest.wording import PATH_NAMES, Wording
 
 MOST_IMAGES = 16
@@ -35,7 +35,7 @@ class _Reader:
         self._loc: Loc = ("shots", name)
         self._said = partial(ground.where_said, name, entry)
         self._matrix = self._read_matrix()
-        self._wording = Wording(matrix=self._matrix, text=ground.text, problems=ground.problems)
+        self._wording = Wording(matrix=self._matrix, feeds=ground.feeds, text=ground.text, problems=ground.problems)
 
     def shot(self) -> Shot | None:
         """The whole shot; None when its prompt cannot be read."""
@@ -112,8 +112,10 @@ class _Reader:
         for index, source in enumerate(sources):
             place: Loc = (*loc, index) if (*loc, index) in self._problems.document.values else loc
             template = self._wording.template(source, place)
+            if not source.strip():
+                self._problems.error(place, "the name of an input image is empty", "remove the entry")
             if template is not None:
-                check_input(template, place, self._ground.folder, self._problems)
+                self._check_inputs(template, place)
                 made.append(template)
         return tuple(made)
 
@@ -130,8 +132,28 @@ class _Reader:
             return None
         template = self._wording.template(source, loc)
         if template is not None:
-            check_input(template, loc, self._ground.folder, self._problems)
+            self._check_inputs(template, loc)
         return template
+
+    def _check_inputs(self, template: Template, loc: Loc) -> None:
+        """Looks for the files that the manifest names itself: in the template, or with the values of one axis."""
+        for named in self._named_inputs(template):
+            check_input(named, loc, self._ground.folder, self._problems)
+
+    def _named_inputs(self, template: Template) -> Iterator[str]:
+        if template.constant is not None:
+            yield template.constant
+            return
+        entry, defaults = self._entry, self._ground.defaults
+        narrowed = said(entry.where, defaults.where, "") or said(entry.exclude, defaults.exclude, [])
+        axes = [axis for axis in self._matrix.axes if axis.name in template.names]
+        if narrowed or len(axes) != 1 or axes[0].kind == "source":
+            return
+        for value in axes[0].values:
+            try:
+                yield template.render(context({axes[0].name: value}, self._ground.text))
+            except TemplateFault:
+                continue  # the template's own fault is reported
 
     def _is_broken(self, field: str) -> bool:
         return self._problems.is_broken((*self._loc, field)) or self._problems.is_broken(("defaults", field))

@@ -1,5 +1,6 @@
 """Feeds as the values of axes: which rows count, what they are called, and what is wrong with single ones."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,15 @@ def _guard(said: GuardEntry | None) -> Guard | None:
     if said is None:
         return None
     return Guard(min_rows=said.min_rows, max_changed=said.max_changed, max_removed=said.max_removed)
+
+
+def columns_of(source: Source) -> Counter[str]:
+    """How many of the source's usable rows have each field."""
+    counts: Counter[str] = Counter()
+    for row in source.rows:
+        if not row.problem:
+            counts.update(row.fields.keys())
+    return counts
 
 
 def _condition(entry: SourceEntry, loc: Loc, problems: Problems) -> Expression | None:

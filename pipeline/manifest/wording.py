@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from pipeline.manifest.axes import Matrix
+from pipeline.manifest.axes import Feeds, Matrix
 from pipeline.manifest.model import Axis, AxisValue
 from pipeline.manifest.places import Loc, Problems, did_you_mean
 from pipeline.manifest.template import LONGEST_TEXT, Expression, Template, TemplateFault
@@ -20,6 +20,7 @@ class Wording:
     """Reads the templates of one shot. lacking: axis -> fields its templates need that some rows do not have."""
 
     matrix: Matrix
+    feeds: Feeds
     text: Mapping[str, str]
     problems: Problems
     lacking: dict[str, set[str]] = field(default_factory=dict)
@@ -82,6 +83,8 @@ class Wording:
 
     def _check_field(self, axis: Axis, wanted: str, loc: Loc, *, sure: bool) -> None:
         """sure: the field is needed for every value, whatever the others are."""
+        if axis.kind == "source" and self._in_every_row(axis.source, wanted):
+            return
         values = [value for value in axis.values if not value.problem]
         lacking = [value for value in values if wanted not in value.fields]
         if not lacking:
@@ -95,6 +98,11 @@ class Wording:
         elif sure:
             what = f"'{axis.name}' has no field '{wanted}' for {', '.join(value.key for value in lacking)}"
             self.problems.error(loc, what, f"add it, or write {{{{ {axis.name}.{wanted} | default('') }}}}")
+
+    def _in_every_row(self, source: str, wanted: str) -> bool:
+        """Told from counts (the key is in every usable row): looking through a large feed each time takes minutes."""
+        columns = self.feeds.columns[source]
+        return columns.get(wanted, 0) == max(columns.values(), default=-1)
 
 
 def _marked(value: AxisValue, needed: Iterable[str]) -> AxisValue:
