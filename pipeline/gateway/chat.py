@@ -94,21 +94,19 @@ def read_talk(messages: Json) -> Talk:
     if not isinstance(messages, list) or not messages:
         raise bad("Missing required parameter: 'messages'.", param="messages", code="missing_required_parameter")
     prompt = ""
-    earlier: list[Upload] = []
     recent: list[Upload] = []
     for message in messages:
         if not isinstance(message, dict):
             raise bad("Invalid type for 'messages': expected objects.", param="messages", code="invalid_type")
         text, uploads = _read_message(message)
         if message.get("role") == "assistant":
-            if uploads:
-                earlier, recent = uploads, []
+            recent = uploads or recent
         elif message.get("role") == "user":
             prompt = text or prompt
             recent += uploads
     if not prompt.strip():
         raise bad("Invalid 'messages': there is no text in them.", param="messages", code="empty_string")
-    return Talk(prompt=tidy(prompt), uploads=_distinct([*earlier, *recent]))
+    return Talk(prompt=tidy(prompt), uploads=_distinct(recent))
 
 
 def _distinct(uploads: Sequence[Upload]) -> tuple[Upload, ...]:

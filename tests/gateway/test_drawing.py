@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from pipeline.domain.digest import digest_of
+from pipeline.gateway.editing import fill_mask
 from pipeline.gateway.inputs import Input, decode
 from pipeline.gateway.order import Order
+from pipeline.gateway.palettes import PALETTES
 from pipeline.gateway.profiles import PROFILES
 from pipeline.gateway.reading import Upload
 from pipeline.gateway.sketch import draw
@@ -197,6 +199,13 @@ def test_a_mask_changes_every_pixel_inside_and_none_outside(mode: str, output_fo
     for index, level in enumerate(levels):
         at = (index % 48, index // 48)
         assert (before.getpixel(at) != after.getpixel(at)) == (level == 0), (at, level)
+
+
+def test_a_mask_changes_even_what_would_be_drawn_the_same() -> None:
+    scene = noise(40, 30)
+    made = fill_mask(scene.copy(), Image.new("L", scene.size, 0), scene, "x", PALETTES[0])
+    apart = ImageChops.difference(made, scene)
+    assert all(max(pixel) > 0 for pixel in zip(*[band.tobytes() for band in apart.split()], strict=True))
 
 
 def test_a_mask_scales_with_the_picture() -> None:
