@@ -226,7 +226,7 @@ class SpoolFlight:
         self.close()
         with durable.told(f"{self._folder}: cannot remove the files of {self.attempt_id}"), self._inside() as inside:
             failpoint("spool.discard")
-            for name in self._files():
+            for name in self.files():
                 os.unlink(name, dir_fd=inside)
                 failpoint("spool.discarded")
         self._pieces = None
@@ -249,13 +249,13 @@ class SpoolFlight:
             os.rename(why, self._name("why"), src_dir_fd=outside, dst_dir_fd=outside)
             if self._exists("part"):
                 os.truncate(self._path("part"), arrived)
-            for name in self._files():
+            for name in self.files():
                 os.rename(name, name, src_dir_fd=inside, dst_dir_fd=outside)
             durable.sync_folder(outside)
             durable.sync_folder(inside)
 
-    def _files(self) -> list[str]:
-        """Names of this attempt's files, ``.sent`` last."""
+    def files(self) -> list[str]:
+        """Names of this attempt's files in the order in which they may go: ``.sent`` last."""
         kinds = {"sent", "head", "part", "body"}
         found = (entry.name for entry in os.scandir(self._folder) if entry.name.startswith(f"{self.attempt_id}."))
         start = len(self.attempt_id)

@@ -2,14 +2,20 @@
 
 It reserves, marks, receives, finishes, stores, writes the receipt, discards and places, in the order of the program,
 and prints ``reserved``, ``received`` and ``saved`` when it got that far: the witness outside what it writes.
+Without arguments it serves such jobs from standard input.
 WHAT is ``purchase``, or ``input`` for making an input ready. LARGEST: bytes a file may have.
 """
 
+import importlib
+import json
 import os
 import resource
 import sys
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
+from pipeline.domain import failpoint
 from pipeline.domain.digest import digest_of
 from pipeline.domain.errors import MachineError
 from pipeline.domain.record import PAID
@@ -79,5 +85,31 @@ def main(folder: str, what: str, largest: str = "") -> int:
     return 0
 
 
+def serve() -> None:
+    """Forks a purchase for each line of standard input, so that a hundred of them import everything once."""
+    for line in sys.stdin:
+        job: dict[str, str] = json.loads(line)
+        child = os.fork()
+        if not child:
+            _work(job)
+        _, status = os.waitpid(child, 0)
+        tell(str(os.waitstatus_to_exitcode(status)))
+
+
+def _work(job: dict[str, str]) -> NoReturn:
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    os.environ[failpoint.VARIABLE] = job["failpoint"]
+    importlib.reload(failpoint)  # the environment this process started with
+    code = 1
+    try:
+        code = main(job["folder"], job["what"], job["largest"])
+    except BaseException:  # noqa: BLE001 - whatever it was is told on standard error and ends this process
+        os.write(2, traceback.format_exc().encode())
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    if sys.argv[1:]:
+        sys.exit(main(*sys.argv[1:]))
+    serve()

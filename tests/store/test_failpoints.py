@@ -2,19 +2,24 @@
 
 import ast
 import json
-import os
 import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pipeline.domain import failpoint
 from pipeline.domain.digest import digest_of
+from pipeline.domain.errors import DiskFull
 from pipeline.domain.failpoint import FAILPOINTS
-from pipeline.domain.record import PAID
+from pipeline.domain.record import PAID, AttemptId
 from pipeline.domain.step import AssetName
+from pipeline.inputs import InputDesk
 from pipeline.store import BrokenReceipt, Evidence, FileStore, Places, Receipts, Spool, Tree
 from tests.store import child, records
 
@@ -22,18 +27,46 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = sorted(name for name in FAILPOINTS if name.split(".")[0] in {"spool", "image", "receipt", "place", "input"})
 
 
-def run(places: Places, failpoint: str = "", largest: int = 0) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "PIPELINE_FAILPOINT": failpoint}
-    what = "input" if failpoint.startswith("input") else "purchase"
-    command = [
-        sys.executable,
-        "-m",
-        "tests.store.child",
-        str(places.output),
-        what,
-        *([str(largest)] if largest else []),
-    ]
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.store.child"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture
+def run(server: subprocess.Popen[str], tmp_path: Path) -> Run:
+    """Runs a purchase in a child process of its own and says how it ended."""
+
+    def ran(places: Places, at: str = "", largest: int = 0) -> Ended:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        job = {
+            "folder": str(places.output),
+            "what": "input" if at.startswith("input") else "purchase",
+            "largest": str(largest or ""),
+            "failpoint": at,
+            "out": str(tmp_path / "out"),
+            "err": str(tmp_path / "err"),
+        }
+        server.stdin.write(json.dumps(job) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        return Ended(code, (tmp_path / "out").read_text(), (tmp_path / "err").read_text())
+
+    return ran
 
 
 @pytest.fixture
@@ -85,7 +118,7 @@ def leftovers(places: Places) -> list[str]:
     ]
 
 
-def test_without_a_failpoint_the_purchase_ends_well(places: Places) -> None:
+def test_without_a_failpoint_the_purchase_ends_well(run: Run, places: Places) -> None:
     ended = run(places)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == ["reserved", "received", "saved"]
@@ -95,7 +128,7 @@ def test_without_a_failpoint_the_purchase_ends_well(places: Places) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_killed_at_any_step_nothing_that_arrived_is_lost(places: Places, name: str) -> None:
+def test_killed_at_any_step_nothing_that_arrived_is_lost(run: Run, places: Places, name: str) -> None:
     ended = run(places, f"{name}:1:kill")
     assert ended.returncode == -9, (name, ended.stdout, ended.stderr)
     check_whole(places)
@@ -118,7 +151,7 @@ def _scan(places: Places) -> list[Evidence]:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_disk_that_is_full_from_any_step_on_leaves_nothing_half(places: Places, name: str) -> None:
+def test_a_disk_that_is_full_from_any_step_on_leaves_nothing_half(run: Run, places: Places, name: str) -> None:
     ended = run(places, f"{name}:1+:enospc")
     assert ended.returncode == 0 or "DiskFull" in ended.stdout, ended.stderr
     assert not ended.stderr
@@ -131,7 +164,7 @@ def test_a_disk_that_is_full_from_any_step_on_leaves_nothing_half(places: Places
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if name.endswith(("write", "sync", "link", "rename", "copy"))])
-def test_an_input_output_error_at_any_step_leaves_nothing_half(places: Places, name: str) -> None:
+def test_an_input_output_error_at_any_step_leaves_nothing_half(run: Run, places: Places, name: str) -> None:
     ended = run(places, f"{name}:1+:eio")
     assert ended.returncode == 0 or "MachineError" in ended.stdout, ended.stderr
     assert not ended.stderr
@@ -141,7 +174,7 @@ def test_an_input_output_error_at_any_step_leaves_nothing_half(places: Places, n
     assert not leftovers(places)
 
 
-def test_an_eio_that_passes_costs_nothing(places: Places) -> None:
+def test_an_eio_that_passes_costs_nothing(run: Run, places: Places) -> None:
     for name in ("image.write", "image.sync", "spool.sync", "spool.write"):
         shutil.rmtree(places.output)
         places.make()
@@ -150,8 +183,8 @@ def test_an_eio_that_passes_costs_nothing(places: Places) -> None:
         assert "saved" in ended.stdout
 
 
-@pytest.mark.parametrize("largest", [1, 10_000, 50_000, 65_152, 100_000])
-def test_a_file_size_limit_is_a_full_disk_and_leaves_no_part_of_a_file(places: Places, largest: int) -> None:
+@pytest.mark.parametrize("largest", [1000, 10_000, 50_000, 65_152, 100_000])
+def test_a_file_size_limit_is_a_full_disk_and_leaves_no_part_of_a_file(run: Run, places: Places, largest: int) -> None:
     ended = run(places, largest=largest)
     assert ended.returncode == 1
     assert "DiskFull" in ended.stdout
@@ -160,30 +193,57 @@ def test_a_file_size_limit_is_a_full_disk_and_leaves_no_part_of_a_file(places: P
     assert not [path for path in places.state.rglob("*") if path.is_file()] or largest > 65_000
 
 
-def test_when_there_is_no_room_to_reserve_nothing_may_be_sent(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, tmp_path)
+@contextmanager
+def full_disk(largest: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes: what a full disk is to a write."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    assert soft == hard == resource.RLIM_INFINITY or soft > 0
-    ended = subprocess.run(
-        [sys.executable, "-c", _RESERVE, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert ended.stdout.startswith("DiskFull"), ended.stderr
-    assert list(spool.scan()) == []
-    assert not list(tmp_path.iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-_RESERVE = """
-import resource, sys
-from pathlib import Path
-from pipeline.domain.errors import DiskFull
-from pipeline.store import Spool
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-spool = Spool(Path(sys.argv[1]), Path(sys.argv[1]))
-try:
-    spool.open("one", reserve=5000)
-except DiskFull as error:
-    print("DiskFull", error)
-"""
+@pytest.mark.parametrize("largest", [0, 1, 1000, 65_152])
+def test_a_full_disk_keeps_no_part_of_anything(places: Places, largest: int) -> None:
+    spool, store = Spool(places.spool, places.quarantine), FileStore(places.images)
+    tree = Tree(places.output, store)
+    image = store.put(child.picture())
+    big = child.picture() + bytes(100)
+    source = Path(__file__).resolve().parents[2] / "jobs" / "photos" / "cup.jpg"
+    before = {path for path in places.output.rglob("*") if path.is_file()}
+    attempts: list[Callable[[], object]] = [
+        lambda: spool.open(AttemptId("one"), reserve=70_000),
+        lambda: store.put(big),
+        lambda: tree.place(image, "job/a", space=PAID, asset=AssetName("a")),
+        lambda: InputDesk(places.inputs).prepare(str(source), "image", image.digest),
+    ]
+    for attempt in attempts:
+        with full_disk(largest), pytest.raises(DiskFull, match="room"):
+            attempt()
+        assert {path for path in places.output.rglob("*") if path.is_file()} == before
+
+
+def test_a_body_for_which_the_disk_has_no_room_is_still_received_and_its_picture_kept(places: Places) -> None:
+    body = child.picture()
+    with Spool(places.spool, places.quarantine).open(AttemptId("one")) as flight:
+        with full_disk(70_000):
+            flight.write(body)
+            flight.write(bytes(9000) + b"}")
+            assert flight.trouble is not None
+            with pytest.raises(DiskFull):
+                flight.finish()
+            assert flight.fragment() == body + bytes(9000) + b"}"
+            assert (places.spool / "one.part").exists() is False
+            FileStore(places.images).put(body)
+        assert flight.finish() == flight.fragment()
+
+
+def test_a_body_that_fits_neither_the_disk_nor_memory_is_told(places: Places) -> None:
+    with Spool(places.spool, places.quarantine, memory=50_000).open(AttemptId("one")) as flight, full_disk(10_000):
+        flight.write(bytes(40_000))
+        with pytest.raises(DiskFull, match="an answer cannot be kept"):
+            flight.write(bytes(40_000))
 
 
 def test_the_names_in_the_source_are_the_names_in_the_list() -> None:
@@ -206,14 +266,12 @@ def _names(call: ast.Call) -> set[str]:
 
 
 @pytest.mark.parametrize("text", ["nothing:1:kill", "image.link:1:dance", "image.link:x:kill", "image.link"])
-def test_a_misspelt_failpoint_is_told_at_once(places: Places, text: str) -> None:
-    ended = run(places, text)
-    assert ended.returncode == 1
-    assert "PIPELINE_FAILPOINT" in ended.stderr
+def test_a_misspelt_failpoint_is_told_at_once(text: str) -> None:
+    with pytest.raises(ValueError, match="PIPELINE_FAILPOINT"):
+        failpoint._Armed(text)
 
 
-def test_a_failpoint_acts_on_its_own_hit_only(places: Places) -> None:
+def test_a_failpoint_acts_on_its_own_hit_only(run: Run, places: Places) -> None:
     assert run(places, "spool.write:2:exit").returncode == 70
     (evidence,) = Spool(places.spool, places.quarantine).scan()
     assert evidence.size == 8192
-    assert json.dumps(evidence.pictures) == "[]"

@@ -205,6 +205,15 @@ def test_discarding_leaves_other_attempts_alone(spool: Spool) -> None:
         assert only(spool).attempt_id == "attempt-12"
 
 
+def test_the_marker_of_sending_is_the_last_to_go(spool: Spool) -> None:
+    with spool.open(ONE) as flight:
+        flight.sent()
+        flight.write(b"x")
+        flight.finish()
+        flight.keep_picture(0, b"y")
+        assert flight.files() == ["attempt-1.0.bin", "attempt-1.body", "attempt-1.sent"]
+
+
 def test_quarantined_bodies_are_kept_with_their_reason(spool: Spool, tmp_path: Path) -> None:
     with spool.open(ONE) as flight:
         flight.sent()

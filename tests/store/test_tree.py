@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 import os
+import random
 import shutil
 import stat
 from pathlib import Path
@@ -325,9 +326,7 @@ NAMES = st.lists(
 ).map("/".join)
 
 
-@given(path=NAMES)
-@settings(max_examples=2500, deadline=None)
-def test_every_path_that_is_taken_stays_below_the_root(path: str) -> None:
+def check_path(path: str) -> None:
     try:
         folders, name = paths.split(path, Unplaceable)
     except Unplaceable:
@@ -338,22 +337,55 @@ def test_every_path_that_is_taken_stays_below_the_root(path: str) -> None:
 
 
 @given(path=NAMES)
+@settings(max_examples=500, deadline=None)
+def test_every_path_that_is_taken_stays_below_the_root(path: str) -> None:
+    check_path(path)
+
+
+def test_five_thousand_odd_paths_stay_below_the_root() -> None:
+    luck = random.Random(5)
+    pieces = [
+        "..",
+        ".",
+        "",
+        "a",
+        "b c",
+        ".pipeline",
+        ".Pipeline",
+        "x" * 300,
+        "\0",
+        "\n",
+        "~",
+        "\\",
+        "\ud800",
+        "…",
+        "con",
+    ]
+    for _ in range(5000):
+        check_path(luck.choice(["", "", "/"]) + "/".join(luck.choices(pieces, k=luck.randint(1, 6))))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("tree"))
+
+
+@given(path=NAMES)
 @example(path="/etc/passwd")
 @example(path="../../outside")
 @example(path="job/../../outside")
 @example(path=".pipeline/ledger")
-@settings(max_examples=120, deadline=None)
-def test_whatever_the_path_nothing_is_written_outside(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
-    desk = Desk(tmp_path_factory.mktemp("tree"))
-    image = desk.image(ONE)
-    state = sorted(str(entry) for entry in desk.places.state.rglob("*"))
+@settings(max_examples=100, deadline=None)
+def test_whatever_the_path_nothing_is_written_outside(shared: Desk, path: str) -> None:
+    image = shared.image(ONE)
+    state = sorted(str(entry) for entry in shared.places.state.rglob("*"))
     with contextlib.suppress(Unplaceable):
-        placed = desk.tree.place(image, path, space=PAID, asset=ASSET)
-        target = desk.output / placed.path
-        assert target.resolve().is_relative_to(desk.output.resolve())
+        placed = shared.tree.place(image, path, space=PAID, asset=ASSET)
+        target = shared.output / placed.path
+        assert target.resolve().is_relative_to(shared.output.resolve())
         assert target.read_bytes() == ONE
-    assert outside(desk) == {}
-    assert sorted(str(entry) for entry in desk.places.state.rglob("*")) == state
+    assert outside(shared) == {}
+    assert sorted(str(entry) for entry in shared.places.state.rglob("*")) == state
 
 
 @pytest.mark.parametrize("path", ["", "/", "/a", "a//b", "a/", "../a", "a/../b", ".", ".pipeline/x", "a\nb", "x" * 250])
