@@ -116,6 +116,9 @@ SHOTS = [
     ("prompt: p\nimages: [nope.png]", "6:14: there is no file 'nope.png'"),
     ("prompt: p\nimages: nope.png", "6:13: there is no file 'nope.png'"),
     ("prompt: p\nimages: [phto.png]", "6:14: there is no file 'phto.png' (did you mean 'photo.png'?)"),
+    ("prompt: p\nimages: ['']", "6:14: the name of an input image is empty"),
+    ("prompt: p\nimages: ['{{ a }}.png']\nmatrix: {a: [photo, x]}", "6:14: there is no file 'x.png'"),
+    ("prompt: p\nimages: ['{{ a.f }}']\nmatrix: {a: {k: {text: t, f: nope.png}}}", "6:14: there is no file 'nope.png'"),
     ("prompt: p\nimages: ['.']", "6:14: '.' is a folder"),
     ("prompt: p\nimages: ['ftp://host/x.png']", "6:14: 'ftp://host/x.png' is neither a file nor an http(s) URL"),
     ("prompt: p\nimages: [" + "photo.png, " * 17 + "]", "6:5: 17 images are too many (16 in all at most)"),
@@ -258,3 +261,21 @@ def test_a_refused_parameter_is_told_where_it_was_said(folder: Folder, layer: st
 def test_a_refused_parameter_of_an_edit_is_told_at_the_edit(folder: Folder) -> None:
     shot = "prompt: p\nparams: {size: 1024x1024}\nchain: [{id: e, prompt: keep, params: {size: 1920x1080}}]"
     assert folder.problems(shop(shot)) == ["m.yaml:7:50: no multiple of 16 (use 1920x1088)"]
+
+
+def test_files_of_values_that_may_be_left_out_are_not_asked_for(folder: Folder) -> None:
+    folder.write("a.png", "")
+    shot = "prompt: keep\nimages: ['{{ a }}.png']\nmatrix: {a: [a, b]}\nexclude: [{a: b}]"
+    assert folder.problems(shop(shot)) == []
+    assert folder.problems(shop("prompt: keep\nimages: ['{{ a }}']\nmatrix: {a: ['https://h/x.png', a.png]}")) == []
+
+
+def test_a_manifest_may_correct_the_catalogue_for_itself(folder: Folder) -> None:
+    text = shop("prompt: p\nmodel: house-model") + "catalogue: {models: {house-model: {}}}\n"
+    made = folder.load(text)
+    assert made.shots[0].model == "house-model"
+    assert made.catalogue == {"models": {"house-model": {}}}
+    assert folder.problems(text.replace("models:", "modls:", 1)) == [
+        "m.yaml:6:12: there is no model 'house-model' (there is main)",
+        "m.yaml:8:1: catalogue: unknown key 'modls'",
+    ]

@@ -28,7 +28,7 @@ JUNK = st.one_of(
     ),
 )
 BASE = yaml.safe_load(EVERYTHING.replace("preset: clauddy ", "preset: newapi "))
-CALM = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CALM = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def nodes(value: object, trail: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:

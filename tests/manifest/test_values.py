@@ -9,6 +9,7 @@ from pipeline.domain.digest import digest_of
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.step import Accept
 from pipeline.manifest.model import Budget, Manifest, OutputSpec, RunSpec, SecretRef, Shot
+from pipeline.manifest.template import context
 from tests.manifest.world import Folder, shop
 
 EVERYTHING = (Path(__file__).parent / "examples" / "everything.yaml").read_text()
@@ -102,6 +103,17 @@ def test_values_of_a_list_keep_how_they_are_written(folder: Folder) -> None:
     assert [value.key for value in values] == ["no", "007", "1.10", "1e3", "16:9", "true", "2026-01-01", "x"]
     assert [value.raw for value in values] == ["no", 7, 1.1, 1000.0, "16:9", True, "2026-01-01", "x"]
     assert values[4].slug == "16-9"
+
+
+def test_parameters_are_plain_numbers_and_fields_print_as_written(folder: Folder) -> None:
+    shot = shot_of(
+        folder, "prompt: '{{ a.f }}'\nparams: {n: 007, x: 1.10, y: [1e3], z: yes}\nmatrix: {a: {k: {f: 1.10}}}"
+    )
+    assert shot.params == {"n": 7, "x": 1.1, "y": [1000.0], "z": "yes"}
+    assert [str(value) for value in shot.params.values()] == ["7", "1.1", "[1000.0]", "yes"]
+    assert shot.prompt.render(context({"a": shot.axes[0].values[0]}, {})) == "1.10"
+    (shot,) = folder.load(shop("prompt: p"), sets=["shots.hero.params.x=1.10"]).shots
+    assert str(shot.set_params["x"]) == "1.1"
 
 
 def test_a_number_is_text_where_text_is_expected(folder: Folder) -> None:

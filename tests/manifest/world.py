@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.domain.capability import Finding, Limits, Profile, Quote
 from pipeline.domain.digest import Json
-from pipeline.domain.errors import ManifestError
+from pipeline.domain.errors import ManifestError, Problem
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.request import Usage
 from pipeline.manifest import load
@@ -30,6 +30,18 @@ _MODELS = ("gpt-image-2", "gemini-3-pro-image")
 class SmallCatalogue:
     """Knows two models; refuses `style`, ignores `mood`, hints at `seed`, and lets 1920x1080 be 1920x1088."""
 
+    def __init__(self, models: Sequence[str] = _MODELS) -> None:
+        self._models = tuple(models)
+
+    def overridden(self, extra: Mapping[str, object]) -> "SmallCatalogue":
+        """Knows the models under `models` as well."""
+        more: list[str] = []
+        for section, entries in extra.items():
+            if section != "models" or not isinstance(entries, dict):
+                raise ManifestError([Problem(file="catalogue", line=0, column=0, what=f"unknown key '{section}'")])
+            more += entries
+        return SmallCatalogue((*self._models, *more))
+
     def profile(self, preset: str) -> Profile | None:
         return _PROFILES.get(preset)
 
@@ -40,7 +52,7 @@ class SmallCatalogue:
         self, profile: Profile, model: str, params: Mapping[str, Json], *, images: int, mask: bool
     ) -> Sequence[Finding]:
         found: list[Finding] = []
-        if model not in _MODELS:
+        if model not in self._models:
             found.append(Finding(severity="warning", param="", what=f"the catalogue does not know {model}"))
         if images > 3:
             found.append(Finding(severity="error", param="images", what="too many images for it"))
@@ -62,7 +74,7 @@ class SmallCatalogue:
         count: int,
     ) -> Quote | None:
         price = MicroUsd(0 if profile.free else 40_000 * count)
-        return Quote(expected=price, worst=price, source="price") if model in _MODELS or profile.free else None
+        return Quote(expected=price, worst=price, source="price") if model in self._models or profile.free else None
 
     def bill(self, profile: Profile, model: str, usage: Usage) -> MicroUsd | None:
         return None
