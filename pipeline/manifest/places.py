@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pipeline.domain.errors import ManifestError, Problem
 from pipeline.manifest.scalars import Tree
 
+_LONGEST_LINE = 400
+
 Loc = tuple[str | int, ...]
 """Keys and indexes from the top of a manifest to a value."""
 
@@ -146,4 +148,18 @@ def entries(value: object) -> Mapping[str, object]:
 
 
 def _problem(place: Place, what: str, instead: str) -> Problem:
-    return Problem(file=place.file, line=place.line, column=place.column, what=what, instead=instead)
+    return Problem(
+        file=_one_line(place.file),
+        line=place.line,
+        column=place.column,
+        what=_one_line(what),
+        instead=_one_line(instead),
+    )
+
+
+def _one_line(text: str) -> str:
+    """The text on one line of bearable length: manifests and feeds may hold line ends and terminal escapes."""
+    shown = (
+        text if text.isprintable() else "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in text)
+    )
+    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"

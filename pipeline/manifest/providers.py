@@ -165,7 +165,8 @@ class Models:
             )
             self.aliases |= {name}
             return self.specs[name]
-        guess = did_you_mean(name, self.aliases) or "name it under models:"
+        listed = bool(self.problems.declared("models"))
+        guess = did_you_mean(name, self.aliases, listed=listed) or "name it under models:"
         self.problems.error(loc, f"there is no model '{name}'", guess)
         return None
 

@@ -276,6 +276,12 @@ def test_a_manifest_may_correct_the_catalogue_for_itself(folder: Folder) -> None
     assert made.shots[0].model == "house-model"
     assert made.catalogue == {"models": {"house-model": {}}}
     assert folder.problems(text.replace("models:", "modls:", 1)) == [
-        "m.yaml:6:12: there is no model 'house-model' (there is main)",
+        "m.yaml:6:12: there is no model 'house-model' (name it under models:)",
         "m.yaml:8:1: catalogue: unknown key 'modls'",
     ]
+
+
+def test_what_a_manifest_holds_cannot_break_a_line_or_reach_the_terminal(folder: Folder) -> None:
+    (problem,) = folder.problems(shop('prompt: p\nmodel: "a\\e[31m\\nb' + "x" * 5000 + '"'))
+    assert problem.startswith("m.yaml:6:12: there is no model 'a\\x1b[31m\\x0abxxx")
+    assert len(problem) < 500
