@@ -187,7 +187,7 @@ class Frontier:
     def _advance(self, chain: Sequence[Resolved], order: int) -> OpenStep | None:
         """Reports what needs no asking and opens the first step that does; gives it when it leads its key."""
         for at, entry in enumerate(chain):
-            if entry.asks and entry.final and entry.key is not None:
+            if entry.asks and entry.key is not None:
                 return self._register(entry, entry.key, tuple(chain[at + 1 :]), order)
             self._report(as_found(entry))
         return None
