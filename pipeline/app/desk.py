@@ -72,7 +72,7 @@ def load_manifest(choice: Choice, world: World) -> tuple[Manifest, DatedCatalogu
         catalogue=catalogue,
         strict=choice.strict,
     )
-    return manifest, catalogue
+    return manifest, catalogue.overridden(manifest.catalogue) if manifest.catalogue else catalogue
 
 
 def open_reading(choice: Choice, world: World, stack: ExitStack) -> ReadingDesk:

@@ -1,6 +1,7 @@
 """The end of a run: its exit status, its sheet and its report."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.app.exits import Exit, worst
@@ -18,10 +19,22 @@ WORST = (State.UNKNOWN, State.REFUSED, State.FAILED, State.SKIPPED, State.WAITIN
 """What a person should read first."""
 
 
-def exits_of(tally: Tally, options: RunOptions, result: ScheduleResult, placing: Placing) -> Iterator[int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run went. fault: of the machine, although the run went on to its end. older_unknown: unsettled attempts of
+    earlier runs. seconds: wall time."""
+
+    result: ScheduleResult
+    placing: Placing
+    fault: MachineError | None
+    older_unknown: int
+    seconds: float
+
+
+def exits_of(tally: Tally, options: RunOptions, ending: Ending) -> Iterator[int]:
     """Every status that applies to a run."""
-    yield from result.exits
-    if placing.fault is not None:
+    yield from ending.result.exits
+    if ending.fault is not None:
         yield Exit.FAULT
     if tally.unknown_attempts and "unknown" not in options.accept:
         yield Exit.UNKNOWN
@@ -30,42 +43,55 @@ def exits_of(tally: Tally, options: RunOptions, result: ScheduleResult, placing:
         yield Exit.NOT_ALL
 
 
-def exit_of(shop: Shop, result: ScheduleResult, placing: Placing, older_unknown: int) -> int:
+def exit_of(tally: Tally, options: RunOptions, ending: Ending) -> int:
     """The one status that is told: the first that applies; older unknown outcomes rank just above 0."""
-    told = worst(exits_of(shop.tally, shop.options, result, placing))
-    if not told and older_unknown and "unknown" not in shop.options.accept:
+    told = worst(exits_of(tally, options, ending))
+    # An asset may also wait for an attempt of another manifest that asks the same.
+    held = ending.older_unknown or tally.count(State.UNKNOWN)
+    if not told and held and "unknown" not in options.accept:
         return Exit.UNKNOWN
     return told
 
 
-def finish(shop: Shop, result: ScheduleResult, placing: Placing, *, exit_status: int, seconds: float) -> RunReport:
+def finish(shop: Shop, ending: Ending) -> RunReport:
     """Writes sheet and index, touches the stamp, and says what the run came to. Blocks."""
+    exit_status = exit_of(shop.tally, shop.options, ending)
+    stops = [stop.why if not stop.lane else f"{stop.lane}: {stop.why}" for stop in ending.result.stops]
+    if ending.fault is not None and str(ending.fault) not in stops:
+        stops.append(str(ending.fault))
     sheet: Path | None = None
-    stops = [stop.why if not stop.lane else f"{stop.lane}: {stop.why}" for stop in result.stops]
-    if placing.fault is not None:
-        stops.append(str(placing.fault))
     try:
         sheet = show_manifest(shop.manifest, shop.ledger, shop.places, shop.world, page=shop.options.sheet)
     except (MachineError, OSError) as error:
         stops.append(f"the sheet could not be written: {error}")
-        exit_status = exit_status or Exit.FAULT
+        exit_status = worst((exit_status, Exit.FAULT))
     if exit_status == 0 and shop.options.stamp is not None:
-        shop.options.stamp.parent.mkdir(parents=True, exist_ok=True)
-        shop.options.stamp.touch()
+        exit_status = _stamp(shop.options.stamp, stops)
     older = len(shop.ledger.unknown(shop.manifest.name))
     return RunReport(
         run_id=shop.run_id,
         manifest=shop.manifest.name,
         exit=exit_status,
         tally=shop.tally,
-        seconds=seconds,
+        seconds=ending.seconds,
         sheet=sheet,
         folder=shop.places.output / shop.manifest.name,
-        trouble=tuple(sorted(placing.trouble, key=lambda row: (WORST.index(row.state), row.asset))),
+        trouble=tuple(sorted(ending.placing.trouble, key=lambda row: (WORST.index(row.state), row.asset))),
         stops=tuple(stops),
         older_unknown=older,
         next_steps=tuple(next_steps(shop, older)),
     )
+
+
+def _stamp(stamp: Path, stops: list[str]) -> int:
+    """Touches the file that make looks at; gives the exit status of that."""
+    try:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
+    except OSError as error:
+        stops.append(f"{stamp}: cannot be touched: {error.strerror}")
+        return Exit.FAULT
+    return Exit.OK
 
 
 def next_steps(shop: Shop, unknown: int) -> Iterator[str]:

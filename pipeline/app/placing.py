@@ -16,7 +16,7 @@ from pipeline.domain.errors import MachineError, PipelineError
 from pipeline.domain.event import AssetSettled, Note
 from pipeline.domain.record import AssetRow, Placement, RunId, Space, State
 from pipeline.domain.step import Step
-from pipeline.ledger import Committer
+from pipeline.ledger import Committer, Ledger
 from pipeline.plan import Settled
 from pipeline.ports import Blocking, Clock, Recorder
 from pipeline.store import Tree
@@ -90,22 +90,38 @@ class Placing:
         self._changed.set()
 
     async def _record(self, batch: list[Settled]) -> None:
+        """Places and writes down a batch; a fault of the machine is kept and told, for answers are still on their way
+        and nothing here may cut them off."""
         steps = [end.step for end in batch]
-        paths = [path for step in steps for path in self._candidates(step)]
-        self._known = await self.committer.do(lambda ledger: ledger.placements.at(paths))
-        recorded = await self.blocking(lambda: [self._place(end, step) for end, step in zip(batch, steps, strict=True)])
-        placements = [placement for _, placement, _ in recorded if placement is not None]
-        rows = [row for row, _, _ in recorded]
+        recorded = [
+            (self._row(end, step, self.space_of(step.provider), ""), "") for end, step in zip(batch, steps, strict=True)
+        ]
         try:
-            await self.committer.do(lambda ledger: ledger.record_assets(rows))
-            if placements:
-                await self.committer.do(lambda ledger: ledger.placements.record(placements))
+            recorded = await self._placed(batch, steps)
         except MachineError as error:
             self.fault = self.fault or error
-        for end, (row, _, note) in zip(batch, recorded, strict=True):
+        for end, (row, note) in zip(batch, recorded, strict=True):
             if row.state not in QUIET and len(self.trouble) < TROUBLE:
                 self.trouble.append(row)
             self._tell(end, row, note)
+
+    async def _placed(self, batch: list[Settled], steps: list[Step]) -> list[tuple[AssetRow, str]]:
+        """Rows and notes of a batch whose copies are in place and written down. Raises MachineError."""
+        paths = [path for step in steps for path in self._candidates(step)]
+        self._known = await self.committer.do(lambda ledger: ledger.placements.at(paths))
+        placed = await self.blocking(lambda: [self._place(end, step) for end, step in zip(batch, steps, strict=True)])
+        rows = [row for row, _, _ in placed]
+        placements = [placement for _, placement, _ in placed if placement is not None]
+
+        def record(ledger: Ledger) -> None:
+            ledger.record_assets(rows)
+            ledger.placements.record(placements)
+
+        try:
+            await self.committer.do(record)
+        except MachineError as error:
+            self.fault = self.fault or error
+        return [(row, note) for row, _, note in placed]
 
     def _tell(self, end: Settled, row: AssetRow, note: str) -> None:
         if note:

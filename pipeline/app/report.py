@@ -42,3 +42,10 @@ class RunReport:
             "seconds": round(self.seconds, 3),
             "sheet": str(self.sheet) if self.sheet else None,
         }
+
+
+def broken_off(manifest: str, folder: Path, tally: Tally, *, exit_status: int) -> RunReport:
+    """The report of a run that could not begin, or that a fault of the tool ended: what was counted until then."""
+    return RunReport(
+        run_id=tally.run_id, manifest=manifest, exit=exit_status, tally=tally, seconds=0.0, sheet=None, folder=folder
+    )

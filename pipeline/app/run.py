@@ -1,67 +1,89 @@
 """`run`: from a manifest to pictures on disk. Opens the parts, joins them, closes them."""
 
-import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 import anyio
 
 from pipeline.app.buying import Buying
 from pipeline.app.cautions import paid_notes, refuse_unpriced
 from pipeline.app.desk import fetch_inputs, guard_feeds, space_of
-from pipeline.app.ending import exit_of, finish
+from pipeline.app.ending import Ending, finish
+from pipeline.app.exits import Exit, worst
 from pipeline.app.forgetting import forget_unwanted
 from pipeline.app.locking import take_lock
-from pipeline.app.options import RunOptions
 from pipeline.app.parts import Counter, Counters, Desk
+from pipeline.app.recovering import recover
 from pipeline.app.report import RunReport
-from pipeline.app.shop import Shop, open_shop, take_order
-from pipeline.app.tally import Tally
-from pipeline.app.world import World, in_thread
+from pipeline.app.shop import Order, Shop, open_shop
+from pipeline.app.signals import signals, until_asked
+from pipeline.app.world import in_thread
 from pipeline.budget import Purse
-from pipeline.domain.errors import InputFault
+from pipeline.domain.errors import InputFault, MachineError
 from pipeline.domain.event import Note, RunEnded, RunStarted
 from pipeline.domain.money import FREE, MicroUsd
 from pipeline.domain.record import PAID
 from pipeline.domain.step import AssetName
 from pipeline.ledger import Ledger
 from pipeline.plan import Plan, make_plan, sources
-from pipeline.ports import Recorder
-from pipeline.provider import Connections, Downloader, readers
-from pipeline.purchase.recover import Recovery
+from pipeline.provider import Connections
 from pipeline.purchase.settle import Settler
 from pipeline.schedule import Stop
 
 
-def run_manifest(options: RunOptions, world: World, tally: Tally, recorder: Recorder) -> RunReport:
+def run_order(order: Order) -> RunReport:
     """Runs one manifest to its end. Blocks.
 
-    Raises UserError (also FeedGuardError), LedgerBusy, MachineError before anything is sent; once something may have
-    been sent, how it ended is in the report.
+    Raises UserError (also FeedGuardError), KeyRefused, LedgerBusy, MachineError, Interrupted before anything is sent
+    (perhaps in an ExceptionGroup); once something may have been sent, how it ended is in the report.
     """
-    return anyio.run(_run, options, world, tally, recorder)
+    return anyio.run(_run, order)
 
 
-async def _run(options: RunOptions, world: World, tally: Tally, recorder: Recorder) -> RunReport:
-    order = take_order(options, world, tally, recorder)
+async def _run(order: Order) -> RunReport:
     stop = Stop()
     with ExitStack() as stack:
         async with signals(stop):
-            lock = await take_lock(order.places, order.manifest.name, world, wait=options.wait, recorder=recorder)
-            stack.enter_context(lock)
-            shop = await in_thread(lambda: open_shop(order, stack))
-            return await _work(shop, stop)
+            async with until_asked(stop):
+                lock = await take_lock(
+                    order.places,
+                    order.manifest.name,
+                    order.world,
+                    wait=order.options.wait,
+                    recorder=order.recorder,
+                )
+                stack.enter_context(lock)
+                shop = await in_thread(lambda: open_shop(order, stack))
+                ready = await _prepare(shop)
+            return await _work(shop, ready, stop)
 
 
-async def _work(shop: Shop, stop: Stop) -> RunReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Everything that is known before money is spent. older_unknown: unsettled attempts of earlier runs."""
+
+    plan: Plan
+    settler: Settler
+    older_unknown: int
+    began: float
+
+
+async def _prepare(shop: Shop) -> Ready:
+    """Settles what was left open, and plans. May be cancelled anywhere: nothing is paid for here."""
     began = anyio.current_time()
     settler = Settler(store=shop.store, catalogue=shop.catalogue, clock=shop.world.clock)
-    await _recover(shop, settler)
+    await recover(shop, settler)
     guard_feeds(shop.manifest, shop.ledger, accepted="feed" in shop.options.accept)
     await fetch_inputs(shop.manifest, shop.inputs)
     plan = await in_thread(lambda: _plan(shop))
     refuse_unpriced(plan, shop.manifest)
     older = await shop.committer.do(lambda ledger: len(ledger.unknown(shop.manifest.name)))
+    return Ready(plan=plan, settler=settler, older_unknown=older, began=began)
+
+
+async def _work(shop: Shop, ready: Ready, stop: Stop) -> RunReport:
+    plan = ready.plan
     async with Connections() as connections:
         purse = _purse(shop)
         desk = Desk(
@@ -71,7 +93,7 @@ async def _work(shop: Shop, stop: Stop) -> RunReport:
             committer=shop.committer,
             spool=shop.spool,
             receipts=shop.receipts,
-            settler=settler,
+            settler=ready.settler,
             purse=purse,
             recorder=shop.recorder,
             connections=connections,
@@ -81,30 +103,33 @@ async def _work(shop: Shop, stop: Stop) -> RunReport:
         counters = Counters(desk=desk).open(plan.lanes)
         await _begin(shop, plan)
         result, placing = await Buying(shop=shop, plan=plan, counters=counters, purse=purse, stop=stop).run()
-    exit_status = exit_of(shop, result, placing, older)
-    await _keep_learned(shop, counters)
-    if not shop.options.choice.only:
-        wanted = sum(count for _, count in plan.totals())
-        await in_thread(lambda: forget_unwanted(shop, plan, wanted))
-    seconds = anyio.current_time() - began
-    report = await in_thread(lambda: finish(shop, result, placing, exit_status=exit_status, seconds=seconds))
-    await shop.committer.do(lambda ledger: ledger.end_run(shop.run_id, exit=report.exit))
+    fault = await _afterwards(shop, plan, counters)
+    ending = Ending(
+        result=result,
+        placing=placing,
+        fault=fault or placing.fault,
+        older_unknown=ready.older_unknown,
+        seconds=anyio.current_time() - ready.began,
+    )
+    report = await in_thread(lambda: finish(shop, ending))
+    try:
+        await shop.committer.do(lambda ledger: ledger.end_run(shop.run_id, exit=report.exit))
+    except MachineError as error:
+        report = replace(report, exit=worst((report.exit, Exit.FAULT)), stops=(*report.stops, str(error)))
     shop.recorder(RunEnded(run_id=shop.run_id, exit=report.exit))
     return report
 
 
-async def _recover(shop: Shop, settler: Settler) -> None:
-    await Recovery(
-        committer=shop.committer,
-        spool=shop.spool,
-        receipts=shop.receipts,
-        settler=settler,
-        readers=readers(),
-        fetch=Downloader().fetch,
-        blocking=in_thread,
-        recorder=shop.recorder,
-        boot_id=shop.world.boot,
-    ).run()
+async def _afterwards(shop: Shop, plan: Plan, counters: Mapping[str, Counter]) -> MachineError | None:
+    """What can wait until the last answer is safe; gives what went wrong, since the report is told all the same."""
+    try:
+        await _keep_learned(shop, counters)
+        if not shop.options.choice.only:
+            wanted = sum(count for _, count in plan.totals())
+            await in_thread(lambda: forget_unwanted(shop, plan, wanted))
+    except MachineError as error:
+        return error
+    return None
 
 
 def _plan(shop: Shop) -> Plan:
@@ -163,19 +188,3 @@ async def _keep_learned(shop: Shop, counters: Mapping[str, Counter]) -> None:
             ledger.memory.record_limits(counter.spec.name, fingerprint, counter.pacer.learned().as_json())
 
     await shop.committer.do(keep)
-
-
-@asynccontextmanager
-async def signals(stop: Stop) -> AsyncIterator[None]:
-    """SIGINT and SIGTERM become wishes to stop: the first in order, the second at once."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_listen, stop)
-        yield
-        tasks.cancel_scope.cancel()
-
-
-async def _listen(stop: Stop) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-        async for number in received:
-            name, status = ("interrupted", 130) if number == signal.SIGINT else ("terminated", 143)
-            stop.request(name, exit=status)

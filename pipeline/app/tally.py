@@ -13,7 +13,7 @@ from pipeline.domain.event import (
     RunStarted,
 )
 from pipeline.domain.money import MicroUsd, to_usd
-from pipeline.domain.record import AttemptId, Outcome, State
+from pipeline.domain.record import AttemptId, Outcome, RunId, State
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,8 +32,12 @@ class ShotTally:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Counts of a run. Money in micro-USD; in_flight: worst price of each attempt that is on its way."""
+    """Counts of a run. Money in micro-USD; in_flight: worst price of each attempt that is on its way.
 
+    run_id: empty until it has begun.
+    """
+
+    run_id: RunId = RunId("")
     shots: dict[str, ShotTally] = field(default_factory=dict)
     requests: int = 0
     retries: int = 0
@@ -49,6 +53,7 @@ class Tally:
         """Takes one event into account."""
         match event:
             case RunStarted():
+                self.run_id = event.run_id
                 for shot, total in event.totals:
                     self.shots.setdefault(shot, ShotTally()).total = total
             case AttemptSent():

@@ -48,7 +48,9 @@ class ChatEndpoint:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         accept = "text/event-stream, application/json" if streaming else "application/json"
         cap = self._profile.max_body * request.count
-        return await self._http.send("/chat/completions", json_body(body), flight, accept=accept, cap=cap)
+        candidate = request.steps[0].step.candidate
+        sent = json_body(body)
+        return await self._http.send("/chat/completions", sent, flight, accept=accept, cap=cap, candidate=candidate)
 
     def read(self, head: Head, body: bytes) -> Answer:
         """The pictures of a whole *body*, in order. Pure. Raises ProviderError by the one table of `wire`."""

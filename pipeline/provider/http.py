@@ -105,6 +105,7 @@ class HttpPost:
         self.base_url = base_url
         self.key = key
         self._timeout = timeout
+        self._local = transport is not None or is_loopback(base_url)
         # As many tasks as connections: nothing ever queues in the pool, where a cancelled waiter could lose a slot.
         self._limiter = anyio.CapacityLimiter(concurrency)
         self._client = httpx.AsyncClient(
@@ -118,18 +119,22 @@ class HttpPost:
             cookies=_no_cookies(),
         )
 
-    async def send(self, path: str, body: Body, flight: Flight, *, accept: str, cap: int) -> Head:
+    async def send(self, path: str, body: Body, flight: Flight, *, accept: str, cap: int, candidate: int = 1) -> Head:
         """POSTs *body* to base URL + *path* once and streams the whole answer, decoded, into *flight*.
 
-        cap: bytes of the answer at most. Raises NotSent, OutcomeUnknown, BadRequest (it cannot be sent at all, or an
-        input is no longer what was prepared), DiskFull (from the flight). Being cancelled stays being cancelled.
+        cap: bytes of the answer at most. candidate: told to hosts on this machine only, so that a rehearsal, which draws
+        the same request the same way every time, gives its candidates different pictures.
+
+        Raises NotSent, OutcomeUnknown, BadRequest (it cannot be sent at all, or an input is no longer what was
+        prepared), DiskFull (from the flight). Being cancelled stays being cancelled.
         """
         async with self._limiter:
             progress = _Progress(flight)
             try:
                 body.check()
                 with anyio.fail_after(self._timeout.total):
-                    return await self._exchange(path, body, flight, progress, accept=accept, cap=cap)
+                    headers = self._headers(body, accept) | self._rehearsal(candidate)
+                    return await self._exchange(path, body, flight, progress, headers=headers, cap=cap)
             except InputFault as error:
                 raise BadRequest(str(error)) from error
             except PipelineError:
@@ -138,13 +143,13 @@ class HttpPost:
                 self._fail(error, progress)
 
     async def _exchange(
-        self, path: str, body: Body, flight: Flight, progress: _Progress, *, accept: str, cap: int
+        self, path: str, body: Body, flight: Flight, progress: _Progress, *, headers: dict[str, str], cap: int
     ) -> Head:
         request = self._client.build_request(
             "POST",
             self.base_url + path,
             content=progress.chunks(body),
-            headers=self._headers(body, accept),
+            headers=headers,
             extensions={"trace": progress.trace},
         )
         response = await self._client.send(request, stream=True)
@@ -169,6 +174,9 @@ class HttpPost:
             "User-Agent": "pipeline",
         }
         return headers | self.authorization()
+
+    def _rehearsal(self, candidate: int) -> dict[str, str]:
+        return {"x-pipeline-candidate": str(candidate)} if candidate > 1 and self._local else {}
 
     def authorization(self) -> dict[str, str]:
         """The header that carries the key; empty without a key."""

@@ -41,7 +41,9 @@ class ImagesEndpoint:
         body = self._body(request, params)
         path = "/images/edits" if request.is_edit else "/images/generations"
         accept = "text/event-stream, application/json" if params.get("stream") is True else "application/json"
-        return await self._http.send(path, body, flight, accept=accept, cap=self._profile.max_body * request.count)
+        cap = self._profile.max_body * request.count
+        candidate = request.steps[0].step.candidate
+        return await self._http.send(path, body, flight, accept=accept, cap=cap, candidate=candidate)
 
     def read(self, head: Head, body: bytes) -> Answer:
         """The pictures of a whole *body*, in order. Pure. Raises ProviderError by the one table of `wire`."""
