@@ -2,12 +2,10 @@
 
 import ast
 import json
-import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +13,9 @@ import pytest
 
 from pipeline.domain import failpoint
 from pipeline.domain.digest import digest_of
-from pipeline.domain.errors import DiskFull
 from pipeline.domain.failpoint import FAILPOINTS
-from pipeline.domain.record import PAID, AttemptId
+from pipeline.domain.record import PAID
 from pipeline.domain.step import AssetName
-from pipeline.inputs import InputDesk
 from pipeline.store import BrokenReceipt, Evidence, FileStore, Places, Receipts, Spool, Tree
 from tests.store import child, records
 
@@ -191,59 +187,6 @@ def test_a_file_size_limit_is_a_full_disk_and_leaves_no_part_of_a_file(run: Run,
     assert "received" not in ended.stdout
     check_whole(places)
     assert not [path for path in places.state.rglob("*") if path.is_file()] or largest > 65_000
-
-
-@contextmanager
-def full_disk(largest: int) -> Iterator[None]:
-    """No file may grow beyond so many bytes: what a full disk is to a write."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.parametrize("largest", [0, 1, 1000, 65_152])
-def test_a_full_disk_keeps_no_part_of_anything(places: Places, largest: int) -> None:
-    spool, store = Spool(places.spool, places.quarantine), FileStore(places.images)
-    tree = Tree(places.output, store)
-    image = store.put(child.picture())
-    big = child.picture() + bytes(100)
-    source = Path(__file__).resolve().parents[2] / "jobs" / "photos" / "cup.jpg"
-    before = {path for path in places.output.rglob("*") if path.is_file()}
-    attempts: list[Callable[[], object]] = [
-        lambda: spool.open(AttemptId("one"), reserve=70_000),
-        lambda: store.put(big),
-        lambda: tree.place(image, "job/a", space=PAID, asset=AssetName("a")),
-        lambda: InputDesk(places.inputs).prepare(str(source), "image", image.digest),
-    ]
-    for attempt in attempts:
-        with full_disk(largest), pytest.raises(DiskFull, match="room"):
-            attempt()
-        assert {path for path in places.output.rglob("*") if path.is_file()} == before
-
-
-def test_a_body_for_which_the_disk_has_no_room_is_still_received_and_its_picture_kept(places: Places) -> None:
-    body = child.picture()
-    with Spool(places.spool, places.quarantine).open(AttemptId("one")) as flight:
-        with full_disk(70_000):
-            flight.write(body)
-            flight.write(bytes(9000) + b"}")
-            assert flight.trouble is not None
-            with pytest.raises(DiskFull):
-                flight.finish()
-            assert flight.fragment() == body + bytes(9000) + b"}"
-            assert (places.spool / "one.part").exists() is False
-            FileStore(places.images).put(body)
-        assert flight.finish() == flight.fragment()
-
-
-def test_a_body_that_fits_neither_the_disk_nor_memory_is_told(places: Places) -> None:
-    with Spool(places.spool, places.quarantine, memory=50_000).open(AttemptId("one")) as flight, full_disk(10_000):
-        flight.write(bytes(40_000))
-        with pytest.raises(DiskFull, match="an answer cannot be kept"):
-            flight.write(bytes(40_000))
 
 
 def test_the_names_in_the_source_are_the_names_in_the_list() -> None:

@@ -9,41 +9,13 @@ from PIL import Image as Pillow
 from pipeline.domain.digest import Digest, digest_of
 from pipeline.domain.errors import InputFault
 from pipeline.domain.image import Image
-from pipeline.domain.request import Prepared
 from pipeline.inputs import InputDesk, InputLimits
 from pipeline.inspect import inspect
 from pipeline.ports import Inputs
 from tests.store import pictures
+from tests.store.handing_in import Write, opened, prepared
 
 PHOTO = str(pictures.PHOTOS / "cup.jpg")
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> InputDesk:
-    (tmp_path / "inputs").mkdir()
-    return InputDesk(tmp_path / "inputs")
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, bytes], str]:
-    def written(name: str, data: bytes) -> str:
-        (tmp_path / name).write_bytes(data)
-        return str(tmp_path / name)
-
-    return written
-
-
-Write = Callable[[str, bytes], str]
-
-
-def prepared(desk: InputDesk, source: str, role: str = "image") -> Prepared:
-    return desk.prepare(source, "mask" if role == "mask" else "image", desk.digest(source))
-
-
-def opened(item: Prepared) -> Pillow.Image:
-    with Pillow.open(item.path) as picture:
-        picture.load()
-        return picture
 
 
 def photo(**options: object) -> bytes:
@@ -51,9 +23,9 @@ def photo(**options: object) -> bytes:
         return pictures.encoded(picture.resize((60, 40)), "JPEG", **options)
 
 
-def test_the_desk_is_what_the_plan_and_the_execution_ask_for(desk: InputDesk) -> None:
-    inputs: Inputs = desk
-    assert inputs.digest(PHOTO) == digest_of(Path(PHOTO).read_bytes())
+def test_the_desk_is_what_the_plan_and_the_execution_ask_for(inputs: InputDesk) -> None:
+    asked: Inputs = inputs
+    assert asked.digest(PHOTO) == digest_of(Path(PHOTO).read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -73,53 +45,53 @@ def test_the_desk_is_what_the_plan_and_the_execution_ask_for(desk: InputDesk) ->
     ],
 )
 def test_an_input_that_cannot_be_used_is_told_in_one_line(
-    desk: InputDesk, tmp_path: Path, name: str, data: bytes | None, told: str
+    inputs: InputDesk, tmp_path: Path, name: str, data: bytes | None, told: str
 ) -> None:
     source = str(tmp_path / name)
     if data is not None:
         Path(source).write_bytes(data)
     for _ in range(2):
         with pytest.raises(InputFault, match=told) as fault:
-            desk.digest(source)
+            inputs.digest(source)
         assert str(fault.value).startswith(f"{source}: ")
         assert "\n" not in str(fault.value)
 
 
-def test_a_folder_a_pipe_and_a_huge_file_are_told(desk: InputDesk, tmp_path: Path) -> None:
+def test_a_folder_a_pipe_and_a_huge_file_are_told(inputs: InputDesk, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with (tmp_path / "huge.png").open("wb") as file:
         file.truncate(10**12)
     for name, told in (("inputs", "a folder"), ("pipe", "no regular file"), ("huge.png", "1000000.0 MB")):
         with pytest.raises(InputFault, match=told):
-            desk.digest(str(tmp_path / name))
+            inputs.digest(str(tmp_path / name))
     with pytest.raises(InputFault):
-        desk.digest(str(tmp_path / ("n" * 300)))
+        inputs.digest(str(tmp_path / ("n" * 300)))
     with pytest.raises(InputFault):
-        desk.digest(str(tmp_path / "nul\0byte"))
+        inputs.digest(str(tmp_path / "nul\0byte"))
 
 
-def test_what_is_fine_already_is_sent_byte_for_byte(desk: InputDesk, write: Write) -> None:
+def test_what_is_fine_already_is_sent_byte_for_byte(inputs: InputDesk, write: Write) -> None:
     for name, data, media in (
         ("a.png", pictures.png(), "image/png"),
         ("b.png", pictures.png(mode="RGBA"), "image/png"),
         ("c.jpg", pictures.jpeg(), "image/jpeg"),
         ("d.webp", pictures.webp(), "image/webp"),
     ):
-        item = prepared(desk, write(name, data))
+        item = prepared(inputs, write(name, data))
         assert item.path.read_bytes() == data
         assert (item.media_type, item.notes, item.size) == (media, (), len(data))
         assert (item.width, item.height, item.digest) == (24, 16, digest_of(data))
 
 
 @pytest.mark.parametrize("turn", range(2, 9))
-def test_a_turned_photograph_is_brought_upright(desk: InputDesk, write: Write, turn: int) -> None:
+def test_a_turned_photograph_is_brought_upright(inputs: InputDesk, write: Write, turn: int) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = turn
     upright = Pillow.new("RGB", (40, 60), "white")
     upright.paste((255, 0, 0), (0, 0, 20, 20))
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[turn]
     stored = upright.transpose(Pillow.Transpose(undo))
-    item = prepared(desk, write(f"{turn}.jpg", pictures.encoded(stored, "JPEG", exif=exif, quality=95)))
+    item = prepared(inputs, write(f"{turn}.jpg", pictures.encoded(stored, "JPEG", exif=exif, quality=95)))
     picture = opened(item)
     assert picture.size == (40, 60) == (item.width, item.height)
     assert picture.getexif().get(0x0112, 1) == 1
@@ -150,9 +122,9 @@ def test_a_turned_photograph_is_brought_upright(desk: InputDesk, write: Write, t
     ],
 )
 def test_what_hosts_do_not_take_is_brought_into_a_form_they_take(
-    desk: InputDesk, write: Write, name: str, make: Callable[[], bytes], note: str
+    inputs: InputDesk, write: Write, name: str, make: Callable[[], bytes], note: str
 ) -> None:
-    item = prepared(desk, write(name, make()))
+    item = prepared(inputs, write(name, make()))
     assert any(note in said for said in item.notes), item.notes
     facts = inspect(item.path.read_bytes())
     assert facts.format.media_type == item.media_type
@@ -164,35 +136,37 @@ def test_what_hosts_do_not_take_is_brought_into_a_form_they_take(
     assert item.filename.endswith(facts.format.extension)
 
 
-def test_sixteen_bit_grey_keeps_its_brightness(desk: InputDesk, write: Write) -> None:
-    item = prepared(desk, write("deep.png", pictures.encoded(Pillow.new("I;16", (9, 9), 0x8000), "PNG")))
+def test_sixteen_bit_grey_keeps_its_brightness(inputs: InputDesk, write: Write) -> None:
+    item = prepared(inputs, write("deep.png", pictures.encoded(Pillow.new("I;16", (9, 9), 0x8000), "PNG")))
     assert opened(item).getpixel((4, 4)) == (128, 128, 128)
 
 
-def test_sixteen_bit_colour_becomes_eight(desk: InputDesk, write: Write) -> None:
+def test_sixteen_bit_colour_becomes_eight(inputs: InputDesk, write: Write) -> None:
     import zlib  # noqa: PLC0415 - for one hand-made picture
 
     rows = b"".join(b"\0" + struct.pack(">HHH", 0x8000, 0x4000, 0) * 3 for _ in range(3))
     header = struct.pack(">IIBBBBB", 3, 3, 16, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    item = prepared(desk, write("deep.png", b"\x89PNG\r\n\x1a\n" + b"".join(pictures.chunk(*pair) for pair in chunks)))
+    item = prepared(
+        inputs, write("deep.png", b"\x89PNG\r\n\x1a\n" + b"".join(pictures.chunk(*pair) for pair in chunks))
+    )
     assert item.notes == ("16 bits to 8",)
     assert item.path.read_bytes()[24] == 8
 
 
-def test_transparency_survives(desk: InputDesk, write: Write) -> None:
+def test_transparency_survives(inputs: InputDesk, write: Write) -> None:
     palette = pictures.drawing(mode="P")
     clear = palette.getpixel((0, 0))
-    item = prepared(desk, write("icon.png", pictures.encoded(palette, "PNG", transparency=clear)))
+    item = prepared(inputs, write("icon.png", pictures.encoded(palette, "PNG", transparency=clear)))
     picture = opened(item)
     assert picture.mode == "RGBA"
     assert picture.getpixel((0, 0))[3] == 0  # type: ignore[index]
 
 
-def test_metadata_stays_at_home_when_a_picture_is_made_anew(desk: InputDesk, write: Write) -> None:
+def test_metadata_stays_at_home_when_a_picture_is_made_anew(inputs: InputDesk, write: Write) -> None:
     exif = Pillow.Exif()
     exif[0x0112], exif[0x010E] = 6, "taken at home"
-    item = prepared(desk, write("a.jpg", photo(exif=exif)))
+    item = prepared(inputs, write("a.jpg", photo(exif=exif)))
     assert b"taken at home" not in item.path.read_bytes()
 
 
@@ -221,30 +195,30 @@ def test_a_picture_of_too_many_bytes_is_made_smaller(tmp_path: Path, write: Writ
     assert opened(icon).mode == "RGBA"
 
 
-def test_a_file_that_changed_after_it_was_hashed_is_told_and_never_sent(desk: InputDesk, write: Write) -> None:
+def test_a_file_that_changed_after_it_was_hashed_is_told_and_never_sent(inputs: InputDesk, write: Write) -> None:
     source = write("a.png", pictures.png(5, 5))
-    digest = desk.digest(source)
+    digest = inputs.digest(source)
     write("a.png", pictures.png(6, 6))
-    assert desk.digest(source) == digest
+    assert inputs.digest(source) == digest
     with pytest.raises(InputFault, match="changed while this run"):
-        desk.prepare(source, "image", digest)
+        inputs.prepare(source, "image", digest)
     Path(source).unlink()
     with pytest.raises(InputFault):
-        desk.prepare(source, "image", digest)
+        inputs.prepare(source, "image", digest)
 
 
-def test_what_was_copied_is_used_whatever_happens_to_the_file_then(desk: InputDesk, write: Write) -> None:
+def test_what_was_copied_is_used_whatever_happens_to_the_file_then(inputs: InputDesk, write: Write) -> None:
     source = write("a.png", pictures.png(5, 5))
-    first = prepared(desk, source)
+    first = prepared(inputs, source)
     write("a.png", b"overwritten")
-    assert desk.prepare(source, "image", first.digest) == first
+    assert inputs.prepare(source, "image", first.digest) == first
     assert first.path.read_bytes() == pictures.png(5, 5)
     assert first.path != Path(source)
 
 
-def test_what_was_made_is_found_again_by_the_next_run(desk: InputDesk, tmp_path: Path, write: Write) -> None:
+def test_what_was_made_is_found_again_by_the_next_run(inputs: InputDesk, tmp_path: Path, write: Write) -> None:
     source = write("a.jpg", pictures.encoded(pictures.drawing(mode="CMYK"), "JPEG"))
-    first = prepared(desk, source)
+    first = prepared(inputs, source)
     before = first.path.stat()
     again = prepared(InputDesk(tmp_path / "inputs"), source)
     assert again == first
@@ -252,128 +226,36 @@ def test_what_was_made_is_found_again_by_the_next_run(desk: InputDesk, tmp_path:
 
 
 @pytest.mark.parametrize("pattern", ["*.json", "*.image-v1-*[!n]", "*"])
-def test_a_damaged_cache_is_made_anew(desk: InputDesk, tmp_path: Path, write: Write, pattern: str) -> None:
+def test_a_damaged_cache_is_made_anew(inputs: InputDesk, tmp_path: Path, write: Write, pattern: str) -> None:
     source = write("a.jpg", pictures.encoded(pictures.drawing(mode="CMYK"), "JPEG"))
-    first = prepared(desk, source).path.read_bytes()
+    first = prepared(inputs, source).path.read_bytes()
     for path in (tmp_path / "inputs").glob(pattern):
         path.chmod(0o600)
         path.write_bytes(b"damaged")
     assert prepared(InputDesk(tmp_path / "inputs"), source).path.read_bytes() == first
 
 
-def test_a_url_answers_once_it_was_fetched(desk: InputDesk) -> None:
+def test_a_url_answers_once_it_was_fetched(inputs: InputDesk) -> None:
     url = "https://shop.example/photo.jpg?token=secret"
     with pytest.raises(InputFault, match="not fetched"):
-        desk.digest(url)
-    desk.add_fetched(url, pictures.jpeg())
-    item = desk.prepare(url, "image", desk.digest(url))
+        inputs.digest(url)
+    inputs.add_fetched(url, pictures.jpeg())
+    item = inputs.prepare(url, "image", inputs.digest(url))
     assert item.path.read_bytes() == pictures.jpeg()
     assert "secret" not in item.filename
 
 
 @pytest.mark.parametrize("data", [b"", b"<html></html>", pictures.png()[:-1]])
-def test_a_url_that_brought_no_picture_is_a_fault_of_its_own_assets(desk: InputDesk, data: bytes) -> None:
-    desk.add_fetched("https://shop.example/x", data)
+def test_a_url_that_brought_no_picture_is_a_fault_of_its_own_assets(inputs: InputDesk, data: bytes) -> None:
+    inputs.add_fetched("https://shop.example/x", data)
     with pytest.raises(InputFault, match=r"^https://shop\.example/x: "):
-        desk.digest("https://shop.example/x")
+        inputs.digest("https://shop.example/x")
 
 
-def test_a_url_that_could_not_be_fetched_says_why(desk: InputDesk) -> None:
-    desk.add_failed("https://shop.example/x", "404")
+def test_a_url_that_could_not_be_fetched_says_why(inputs: InputDesk) -> None:
+    inputs.add_failed("https://shop.example/x", "404")
     with pytest.raises(InputFault, match=r"^https://shop\.example/x: 404$"):
-        desk.digest("https://shop.example/x")
-
-
-def mask(width: int = 24, height: int = 16) -> bytes:
-    picture = Pillow.new("RGBA", (width, height), (0, 0, 0, 255))
-    picture.paste((0, 0, 0, 0), (2, 2, width // 2, height // 2))
-    return pictures.encoded(picture, "PNG")
-
-
-def test_a_mask_that_is_fine_is_sent_as_it_is(desk: InputDesk, write: Write) -> None:
-    item = prepared(desk, write("mask.png", mask()), "mask")
-    assert item.path.read_bytes() == mask()
-    assert (item.role, item.notes) == ("mask", ())
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        pictures.png(mode="L"),
-        pictures.png(),
-        pictures.jpeg(),
-        pictures.encoded(pictures.drawing().convert("RGBA"), "PNG"),
-    ],
-)
-def test_a_mask_in_which_nothing_is_transparent_is_told_with_what_to_do(
-    desk: InputDesk, write: Write, data: bytes
-) -> None:
-    source = write("mask.png", data)
-    with pytest.raises(InputFault, match=r"edits? nothing.*transparent"):
-        prepared(desk, source, "mask")
-
-
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        ("mask.webp", pictures.webp(mode="RGBA", lossless=True)),
-        (
-            "palette.png",
-            pictures.encoded(
-                pictures.drawing(mode="P"), "PNG", transparency=pictures.drawing(mode="P").getpixel((0, 0))
-            ),
-        ),
-        ("grey.png", pictures.encoded(pictures.drawing(mode="RGBA").convert("LA"), "PNG")),
-    ],
-)
-def test_a_mask_of_another_kind_becomes_a_png_with_alpha(desk: InputDesk, write: Write, name: str, data: bytes) -> None:
-    item = prepared(desk, write(name, data), "mask")
-    assert item.media_type == "image/png"
-    assert opened(item).mode == "RGBA"
-    assert opened(item).getpixel((0, 0))[3] == 0  # type: ignore[index]
-    assert item.notes
-
-
-def test_a_mask_of_too_many_bytes_loses_its_colours_but_not_its_alpha(tmp_path: Path, write: Write) -> None:
-    (tmp_path / "inputs").mkdir()
-    desk = InputDesk(tmp_path / "inputs", InputLimits(mask_bytes=10_000))
-    picture = Pillow.effect_noise((100, 100), 80).convert("RGBA")
-    picture.putalpha(Pillow.linear_gradient("L").resize((100, 100)))
-    item = prepared(desk, write("mask.png", pictures.encoded(picture, "PNG")), "mask")
-    assert item.size < 10_000
-    assert opened(item).getchannel("A").tobytes() == picture.getchannel("A").tobytes()
-    assert item.notes == ("colours left out",)
-    noisy = Pillow.new("RGBA", (200, 200))
-    noisy.putalpha(Pillow.effect_noise((200, 200), 80))
-    with pytest.raises(InputFault, match="a mask is below"):
-        prepared(desk, write("noisy.png", pictures.encoded(noisy, "PNG")), "mask")
-
-
-def test_a_mask_goes_last_and_fits_the_first_image(desk: InputDesk, write: Write) -> None:
-    first, second = prepared(desk, write("a.png", pictures.png())), prepared(desk, write("b.png", pictures.png(9, 9)))
-    fitting = prepared(desk, write("mask.png", mask()), "mask")
-    assert desk.match((first, second), fitting) == (first, second, fitting)
-    with pytest.raises(InputFault, match="24x16 pixels, the first image 9x9"):
-        desk.match((second, first), fitting)
-
-
-def test_a_mask_made_for_the_photograph_as_it_lay_is_told_to_turn(desk: InputDesk, write: Write) -> None:
-    exif = Pillow.Exif()
-    exif[0x0112] = 6
-    first = prepared(desk, write("a.jpg", pictures.encoded(pictures.drawing(), "JPEG", exif=exif)))
-    with pytest.raises(InputFault, match="turn the mask"):
-        desk.match((first,), prepared(desk, write("mask.png", mask()), "mask"))
-
-
-def test_a_mask_is_scaled_along_with_its_image(tmp_path: Path, write: Write) -> None:
-    (tmp_path / "inputs").mkdir()
-    desk = InputDesk(tmp_path / "inputs", InputLimits(sent_pixels=600))
-    first = prepared(desk, write("a.png", pictures.png(60, 40)))
-    sent = desk.match((first,), prepared(desk, write("mask.png", mask(60, 40)), "mask"))[1]
-    assert (sent.width, sent.height) == (first.width, first.height) == opened(sent).size
-    assert set(opened(sent).getchannel("A").tobytes()) == {0, 255}
-    assert "scaled down" in sent.notes[-1]
-    assert inspect(sent.path.read_bytes()).has_alpha
+        inputs.digest("https://shop.example/x")
 
 
 def kept(tmp_path: Path, data: bytes) -> tuple[Image, Path]:
@@ -382,34 +264,34 @@ def kept(tmp_path: Path, data: bytes) -> tuple[Image, Path]:
     return Image(digest=digest_of(data), size=len(data), facts=inspect(data)), path
 
 
-def test_a_parents_picture_goes_along_without_a_copy(desk: InputDesk, tmp_path: Path) -> None:
+def test_a_parents_picture_goes_along_without_a_copy(inputs: InputDesk, tmp_path: Path) -> None:
     image, path = kept(tmp_path, pictures.webp())
-    item = desk.prepare_picture(image, path)
+    item = inputs.prepare_picture(image, path)
     assert (item.path, item.media_type, item.digest) == (path, "image/webp", image.digest)
     assert not list((tmp_path / "inputs").iterdir())
-    assert desk.prepare_picture(image, path) is item
+    assert inputs.prepare_picture(image, path) is item
 
 
 @pytest.mark.parametrize("data", [pictures.gif(), pictures.png(mode="L"), pictures.animated("WEBP")])
 def test_a_parents_picture_that_hosts_do_not_take_is_made_sendable(
-    desk: InputDesk, tmp_path: Path, data: bytes
+    inputs: InputDesk, tmp_path: Path, data: bytes
 ) -> None:
-    item = desk.prepare_picture(*kept(tmp_path, data))
+    item = inputs.prepare_picture(*kept(tmp_path, data))
     assert item.media_type == "image/png"
     assert opened(item).mode in {"RGB", "RGBA"}
 
 
-def test_a_tampered_parent_never_leaks_into_a_paid_edit(desk: InputDesk, tmp_path: Path) -> None:
+def test_a_tampered_parent_never_leaks_into_a_paid_edit(inputs: InputDesk, tmp_path: Path) -> None:
     image, path = kept(tmp_path, pictures.png())
     path.write_bytes(pictures.png()[:-1] + b"x")
     with pytest.raises(InputFault, match="damaged"):
-        desk.prepare_picture(image, path)
+        inputs.prepare_picture(image, path)
 
 
-def test_forgetting_removes_only_what_nobody_keeps(desk: InputDesk, tmp_path: Path, write: Write) -> None:
-    one, two = prepared(desk, write("a.gif", pictures.gif())), prepared(desk, write("b.gif", pictures.gif(5, 5)))
-    assert desk.forget(frozenset({one.digest})) == 3
+def test_forgetting_removes_only_what_nobody_keeps(inputs: InputDesk, tmp_path: Path, write: Write) -> None:
+    one, two = prepared(inputs, write("a.gif", pictures.gif())), prepared(inputs, write("b.gif", pictures.gif(5, 5)))
+    assert inputs.forget(frozenset({one.digest})) == 3
     assert one.path.exists()
     assert not two.path.exists()
-    assert desk.forget(frozenset[Digest]()) == 3
+    assert inputs.forget(frozenset[Digest]()) == 3
     assert not list((tmp_path / "inputs").iterdir())
