@@ -109,7 +109,7 @@ class Execution:
             return Executed(results=(result_of(error),) * len(work.steps), error=error)
         results = _results(rendered)
         await self._remember(request, results)
-        return Executed(results=results)
+        return Executed(results=results, error=rendered.unknown)
 
     def _request(self, work: Work) -> ImageRequest:
         first = work.steps[0].step
@@ -185,12 +185,11 @@ class Execution:
 
 def _results(rendered: Rendered) -> tuple[StepResult | None, ...]:
     came = sum(kept is not None for kept in rendered.kept) or 1
-    return tuple(_result(kept, MicroUsd(rendered.cost // came)) for kept in rendered.kept)
+    missing = result_of(rendered.unknown) if rendered.unknown is not None else None
+    return tuple(_result(kept, MicroUsd(rendered.cost // came)) if kept else missing for kept in rendered.kept)
 
 
-def _result(kept: Kept | None, usd: MicroUsd) -> StepResult | None:
-    if kept is None:
-        return None
+def _result(kept: Kept, usd: MicroUsd) -> StepResult:
     return StepResult(state=kept.state, reason=kept.reason, image=kept.image, usd=usd, warnings=kept.warnings)
 
 

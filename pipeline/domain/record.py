@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NewType
 
 from pipeline.domain.digest import Digest, Json
+from pipeline.domain.errors import OutcomeUnknown
 from pipeline.domain.image import Image
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.step import Accept, AssetName, KeyParts, StepKey
@@ -150,12 +151,14 @@ class Settlement:
 class Rendered:
     """What one settled attempt brought: for each step of its request what was kept, in order; None where missing.
 
-    cost: what the attempt counts as spent, in micro-USD.
+    cost: what the attempt counts as spent, in micro-USD. unknown: set where the steps without a picture are perhaps
+    billed, and so may not be asked again; None: they were simply not delivered.
     """
 
     attempt_id: AttemptId
     kept: tuple[Kept | None, ...]
     cost: MicroUsd
+    unknown: OutcomeUnknown | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ comes) -> fetch (url results, beside the spool) -> images -> receipt -> settle (
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -26,15 +27,17 @@ from pipeline.domain.record import (
     Settlement,
     Space,
 )
-from pipeline.domain.request import Answer, Head, ImageRequest, Picture
+from pipeline.domain.request import Answer, Head, ImageRequest
 from pipeline.domain.step import StepKey
 from pipeline.ledger import Committer, Ledger
 from pipeline.ports import Blocking, Clock, Endpoint, Recorder
 from pipeline.provider import salvage
 from pipeline.purchase.culprit import culprit
-from pipeline.purchase.settle import Settler
+from pipeline.purchase.landed import Landed, is_sketch, landed
+from pipeline.purchase.settle import Ending, Settler, any_filled
 from pipeline.purchase.telling import ended_event, inputs_of, rendered, request_digest, room_for, sent_event
-from pipeline.store import Receipts, Spool, SpoolFlight
+from pipeline.purchase.watched import Watched
+from pipeline.store import Receipts, Spool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,36 +55,6 @@ class Address:
     unknown_buys: int = 1
     total: float = 420.0
     price: MicroUsd | None = None
-
-
-class Watched:
-    """A flight that remembers how far it got; what was seen decides what a cancelled attempt means."""
-
-    def __init__(self, flight: SpoolFlight) -> None:
-        self.spooled = flight
-        self.was_sent = False
-        self.whole = False
-        self.seen: Head | None = None
-
-    def sent(self) -> None:
-        """The first byte is about to leave."""
-        self.spooled.sent()
-        self.was_sent = True
-
-    def head(self, head: Head) -> None:
-        """Status and headers came."""
-        self.seen = head
-        self.spooled.head(head)
-
-    def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """A piece of the body came."""
-        self.spooled.write(chunk)
-
-    def finish(self) -> bytes:
-        """The whole body, durable. Blocks."""
-        body = self.spooled.finish()
-        self.whole = True
-        return body
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,17 +84,13 @@ class Recorded:
         intent = self._intent(request)
         flight = await self._open(intent, request)
         self._tell_sent(intent, request)
-        began = anyio.current_time()
-        head, answer, fetched = await self._fly(request, intent, flight, began)
-        with anyio.CancelScope(shield=True):
-            seconds = anyio.current_time() - began
-            settlement = await self._settle(intent, flight, head=head, answer=answer, fetched=fetched, seconds=seconds)
-        if settlement.outcome is Outcome.UNKNOWN:
-            raise OutcomeUnknown(settlement.message or "200 without a usable picture")
-        if flight.spooled.trouble is not None:
-            # The picture is safe, but the disk is not: nothing new may be sent.
-            raise flight.spooled.trouble
-        return rendered(intent, settlement)
+        try:
+            brought = await self._attempt(request, intent, flight)
+        except ProviderError:
+            _raise_trouble(flight)
+            raise
+        _raise_trouble(flight)
+        return brought
 
     async def _open(self, intent: Intent, request: ImageRequest) -> Watched:
         """Room on disk, then the durable intent. Raises DiskFull, SlotTaken, LedgerFault; then nothing may be sent."""
@@ -143,16 +112,15 @@ class Recorded:
         failpoint("attempt.intent")
         return flight
 
-    async def _fly(
-        self, request: ImageRequest, intent: Intent, flight: Watched, began: float
-    ) -> tuple[Head, Answer, dict[int, bytes]]:
-        """Sends and brings a readable answer; whatever else happens is written down before it is raised."""
+    async def _attempt(self, request: ImageRequest, intent: Intent, flight: Watched) -> Rendered:
+        """Sends and settles; whatever else happens is written down before it is raised."""
+        began = anyio.current_time()
         try:
-            return await self._ask(request, flight)
+            answered = await self._ask(request, flight)
         except ProviderError as error:
             with anyio.CancelScope(shield=True):
-                await self._close(intent, flight, error, anyio.current_time() - began)
-            raise
+                settlement = await self._close(intent, flight, error, anyio.current_time() - began)
+            return _brought(intent, settlement, error)
         except MachineError as error:
             with anyio.CancelScope(shield=True):
                 await self._lose(intent, flight, error, anyio.current_time() - began)
@@ -161,8 +129,11 @@ class Recorded:
             with anyio.CancelScope(shield=True):
                 await self._abandon(intent, flight, anyio.current_time() - began)
             raise
+        with anyio.CancelScope(shield=True):
+            settlement = await self._settle(intent, flight, answered, anyio.current_time() - began)
+        return _brought(intent, settlement, OutcomeUnknown(settlement.message or "200 without a usable picture"))
 
-    async def _ask(self, request: ImageRequest, flight: Watched) -> tuple[Head, Answer, dict[int, bytes]]:
+    async def _ask(self, request: ImageRequest, flight: Watched) -> Landed:
         self.leaving()
         try:
             head = await self.endpoint.post(request, flight)
@@ -174,7 +145,13 @@ class Recorded:
             body = await self._body(flight)
             self.observe(head)
             answer = await self.blocking(lambda: self.endpoint.read(head, body))
-        return head, answer, await self._fetch(answer, flight)
+
+        async def bring(position: int, url: str) -> bytes:
+            data = await self.endpoint.fetch(url)
+            await self.blocking(lambda: flight.spooled.keep_picture(position, data))
+            return data
+
+        return await landed(head, answer, bring)
 
     async def _body(self, flight: Watched) -> bytes:
         """The whole body; from memory where the disk has no room for it, since the pictures in it may still fit."""
@@ -197,54 +174,35 @@ class Recorded:
         await self.blocking(flight.finish)
         return head, answer
 
-    async def _fetch(self, answer: Answer, flight: Watched) -> dict[int, bytes]:
-        fetched: dict[int, bytes] = {}
-        for position, picture in enumerate(answer.pictures):
-            if picture.data:
-                continue
-            data = await self.endpoint.fetch(picture.url)
-            await self.blocking(lambda at=position, got=data: flight.spooled.keep_picture(at, got))  # type: ignore[misc]
-            fetched[position] = data
-        return fetched
-
-    async def _settle(
-        self,
-        intent: Intent,
-        flight: Watched,
-        *,
-        head: Head,
-        answer: Answer,
-        fetched: dict[int, bytes],
-        seconds: float,
-    ) -> Settlement:
-        space = await self._space_of(answer)
-        settlement = await self.blocking(
-            lambda: self.settler.answered(intent, answer, head=head, space=space, fetched=fetched, seconds=seconds)
-        )
-        await self._write(intent, flight, settlement)
+    async def _settle(self, intent: Intent, flight: Watched, came: Landed, seconds: float) -> Settlement:
+        space = await self._space(sketch=came.answer.sketch)
+        try:
+            settlement = await self.blocking(lambda: self.settler.answered(intent, came, space=space, seconds=seconds))
+            await self._write(intent, flight, settlement)
+        except MachineError as error:
+            await self._lose(intent, flight, error, seconds)
+            raise
         return settlement
 
-    async def _space_of(self, answer: Answer) -> Space:
+    async def _space(self, *, sketch: bool) -> Space:
         """Pictures of our own gateway belong to the sketch space, whatever its provider is called."""
-        if answer.sketch and self.address.space != SKETCH:
+        if sketch and self.address.space != SKETCH:
             await self.committer.do(lambda ledger: ledger.learn_sketch(self.address.base_url))
             self.address.space = SKETCH
         return self.address.space
 
-    async def _close(self, intent: Intent, flight: Watched, error: ProviderError, seconds: float) -> None:
-        """Writes down an attempt that brought no whole answer."""
-        salvaged: tuple[Picture, ...] = ()
-        guess = ""
+    async def _close(self, intent: Intent, flight: Watched, error: ProviderError, seconds: float) -> Settlement:
+        """Writes down an attempt that brought no whole answer; pictures that are whole in what came are kept."""
+        guess, came = "", b""
         if isinstance(error, OutcomeUnknown):
             guess = culprit(error, seconds, self.cuts, self.address.total)
             self.cuts.append(seconds)
-            salvaged = salvage(await self.blocking(flight.spooled.fragment))
-        settlement = await self.blocking(
-            lambda: self.settler.ended(
-                intent, error, space=self.address.space, seconds=seconds, salvaged=salvaged, culprit=guess
-            )
-        )
+            came = await self.blocking(flight.spooled.fragment)
+        space = await self._space(sketch=is_sketch(flight.seen))
+        ending = Ending(error=error, space=space, seconds=seconds, salvaged=salvage(came), culprit=guess)
+        settlement = await self.blocking(lambda: self.settler.ended(intent, ending))
         await self._write(intent, flight, settlement)
+        return settlement
 
     async def _lose(self, intent: Intent, flight: Watched, error: MachineError, seconds: float) -> None:
         """The machine failed on the way: a body that is durable waits for recovery, else the money is accounted for."""
@@ -253,11 +211,11 @@ class Recorded:
         told: ProviderError = OutcomeUnknown(f"perhaps billed, and what came could not be kept: {error}")
         if not flight.was_sent:
             told = NotSent(f"not sent: {error}")
-        try:
-            await self._close(intent, flight, told, seconds)
-        except MachineError:
-            # The ledger has no room either: its `sent` row becomes unknown at the next start.
-            return
+        space = self.address.space
+        ending = Ending(error=told, space=space, seconds=seconds)
+        with suppress(MachineError):
+            # Where the ledger has no room either, its `sent` row becomes unknown at the next start.
+            await self._write(intent, flight, await self.blocking(lambda: self.settler.ended(intent, ending)))
 
     async def _abandon(self, intent: Intent, flight: Watched, seconds: float) -> None:
         """Cancelled on its way: a body that is whole is left to recovery, the rest is unknown and says why."""
@@ -309,3 +267,18 @@ class Recorded:
         keys = {slot.key for slot in intent.slots}
         self.recorder(sent_event(intent, worst=request.worst, repeat=bool(keys & self.asked)))
         self.asked |= keys
+
+
+def _raise_trouble(flight: Watched) -> None:
+    """What came is safe, but the disk is not: nothing new may be sent."""
+    if flight.spooled.trouble is not None:
+        raise flight.spooled.trouble
+
+
+def _brought(intent: Intent, settlement: Settlement, error: ProviderError) -> Rendered:
+    """What came for each step, also of an attempt that is unknown otherwise; raises *error* where nothing did."""
+    is_unknown = settlement.outcome is Outcome.UNKNOWN
+    if settlement.outcome is not Outcome.DONE and not (is_unknown and any_filled(settlement)):
+        raise error
+    unknown = error if is_unknown and isinstance(error, OutcomeUnknown) else None
+    return replace(rendered(intent, settlement), unknown=unknown)

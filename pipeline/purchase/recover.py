@@ -15,8 +15,11 @@ from pipeline.domain.request import Answer, Head, Picture
 from pipeline.ledger import Committer, Ledger
 from pipeline.ports import Blocking, Recorder
 from pipeline.provider import salvage
-from pipeline.purchase.settle import Settler
-from pipeline.store import Evidence, Receipt, Receipts, Spool
+from pipeline.purchase.landed import Bring, is_sketch, landed
+from pipeline.purchase.settle import Ending, Settler
+from pipeline.store import Evidence, Receipt, Receipts, Spool, SpoolFlight
+
+CUT = "the process ended in the middle of the answer"
 
 
 class Reader(Protocol):
@@ -51,7 +54,7 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """Settles what was left open. readers: by protocol. fetch: gets a url result without any key."""
+    """Settles what was left open. readers: by protocol. fetch: gets a url result."""
 
     committer: Committer
     spool: Spool
@@ -102,42 +105,44 @@ class Recovery:
         """Decides from the evidence; within one boot a missing marker proves that nothing left."""
         if intent.boot_id == self.boot_id and (found is None or not found.sent):
             return await self._ended(intent, NotSent("the process ended before the request left"))
-        if found is None or found.is_empty or found.head is None:
+        if found is None or found.is_empty:
             return await self._ended(intent, OutcomeUnknown("the process ended while the answer was on its way"))
         flight = self.spool.reopen(intent.attempt_id)
         body = await self.blocking(flight.fragment)
         head, reader = found.head, self.readers[intent.protocol]
+        if head is None:
+            return await self._ended(intent, OutcomeUnknown(CUT), salvaged=salvage(body))
         try:
             answer = await self.blocking(lambda: reader.read(head, body))
-            fetched = await self._fetched(answer, found)
+            came = await landed(head, answer, self._bringing(flight))
         except ProviderError as error:
-            told = error
-            if isinstance(error, OutcomeUnknown) and not found.whole:
-                told = OutcomeUnknown("the process ended in the middle of the answer", error.answered)
-            return await self._ended(intent, told, salvaged=salvage(body))
+            is_cut = isinstance(error, OutcomeUnknown) and not found.whole
+            told = OutcomeUnknown(CUT, error.answered) if is_cut else error
+            return await self._ended(intent, told, head=head, salvaged=salvage(body))
         space = SKETCH if answer.sketch else intent.space
         return await self.blocking(
-            lambda: self.settler.answered(
-                intent, answer, head=head, space=space, fetched=fetched, seconds=head.seconds, recovered=True
-            )
+            lambda: self.settler.answered(intent, came, space=space, seconds=head.seconds, recovered=True)
         )
 
-    async def _fetched(self, answer: Answer, found: Evidence) -> dict[int, bytes]:
-        flight = self.spool.reopen(found.attempt_id)
-        fetched: dict[int, bytes] = {}
-        for position, picture in enumerate(answer.pictures):
-            if picture.data:
-                continue
-            kept = await self.blocking(lambda at=position: flight.picture(at))  # type: ignore[misc]
-            fetched[position] = kept if kept is not None else await self.fetch(picture.url)
-        return fetched
+    def _bringing(self, flight: SpoolFlight) -> Bring:
+        """Pictures that were fetched before come from the spool; the others are fetched now and kept there too."""
 
-    async def _ended(self, intent: Intent, error: ProviderError, salvaged: tuple[Picture, ...] = ()) -> Settlement:
-        return await self.blocking(
-            lambda: self.settler.ended(
-                intent, error, space=intent.space, seconds=0.0, salvaged=salvaged, recovered=True
-            )
-        )
+        async def bring(position: int, url: str) -> bytes:
+            kept = await self.blocking(lambda: flight.picture(position))
+            if kept is not None:
+                return kept
+            data = await self.fetch(url)
+            await self.blocking(lambda: flight.keep_picture(position, data))
+            return data
+
+        return bring
+
+    async def _ended(
+        self, intent: Intent, error: ProviderError, *, head: Head | None = None, salvaged: tuple[Picture, ...] = ()
+    ) -> Settlement:
+        space = SKETCH if is_sketch(head) else intent.space
+        ending = Ending(error=error, space=space, salvaged=salvaged, recovered=True)
+        return await self.blocking(lambda: self.settler.ended(intent, ending))
 
     async def _tidy(self, found: Evidence) -> None:
         """Files of attempts that are settled go; a body the ledger never heard of is paid for and is kept aside."""

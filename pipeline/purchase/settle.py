@@ -3,7 +3,7 @@
 No await and no network: it runs to its end once begun, may be repeated, and is the same code at recovery.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.domain.digest import Json
@@ -11,10 +11,23 @@ from pipeline.domain.errors import BadRequest, ModelMissing, OutcomeUnknown, Pro
 from pipeline.domain.image import Image
 from pipeline.domain.money import FREE, MicroUsd
 from pipeline.domain.record import Intent, IntentSlot, Kept, Outcome, Reason, Settlement, Space, State
-from pipeline.domain.request import Answer, Head, Picture
+from pipeline.domain.request import Answer, Picture
 from pipeline.inspect import BrokenPicture
 from pipeline.ports import Catalogue, Clock, ImageStore
 from pipeline.purchase.judge import judge, wants_alpha
+from pipeline.purchase.landed import Landed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an attempt ended that brought no whole answer. salvaged: whole pictures found in a cut body, in order."""
+
+    error: ProviderError
+    space: Space
+    seconds: float = 0.0
+    salvaged: Sequence[Picture] = ()
+    culprit: str = ""
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,30 +39,25 @@ class Settler:
     clock: Clock
 
     def answered(
-        self,
-        intent: Intent,
-        answer: Answer,
-        *,
-        head: Head,
-        space: Space,
-        fetched: Mapping[int, bytes],
-        seconds: float,
-        recovered: bool = False,
+        self, intent: Intent, came: Landed, *, space: Space, seconds: float, recovered: bool = False
     ) -> Settlement:
-        """The settlement of an attempt whose answer was read. fetched: bytes of url results, by position.
+        """The settlement of an attempt whose answer was read.
 
-        A picture whose bytes are unusable leaves its slot unknown: it was paid for, and a person decides.
-        Raises DiskFull when a picture cannot be kept.
+        A picture whose bytes are unusable leaves its slot unknown: it was paid for, and a person decides; one that
+        nobody asked for is simply left out. Raises DiskFull when a picture cannot be kept.
         """
+        answer = came.answer
         kept: list[Kept] = []
         broken: list[str] = []
         for position, picture in enumerate(answer.pictures):
             slot = position if position < len(intent.slots) else None
+            data = picture.data or came.fetched.get(position, b"")
             try:
-                image = self.store.put(picture.data or fetched.get(position, b""))
-                kept.append(self._kept(image, intent, slot, picture))
+                if not data:
+                    raise BrokenPicture(came.missing.get(position, "an empty picture"))
+                kept.append(self._kept(self.store.put(data), intent, slot, picture))
             except BrokenPicture as error:
-                broken.append(str(error))
+                broken += [str(error)] if slot is not None else []
         cost, estimated = self._cost(intent, answer)
         outcome = Outcome.UNKNOWN if broken or not kept else Outcome.DONE
         return Settlement(
@@ -58,7 +66,7 @@ class Settler:
             ended_at=self.clock.now(),
             space=space,
             kept=tuple(kept),
-            http_status=head.status,
+            http_status=came.head.status,
             error_code="unusable" if broken else "",
             request_id=answer.request_id,
             message="; ".join(broken),
@@ -71,42 +79,37 @@ class Settler:
             recovered=recovered,
         )
 
-    def ended(
-        self,
-        intent: Intent,
-        error: ProviderError,
-        *,
-        space: Space,
-        seconds: float,
-        salvaged: Sequence[Picture] = (),
-        culprit: str = "",
-        recovered: bool = False,
-    ) -> Settlement:
+    def ended(self, intent: Intent, ending: Ending) -> Settlement:
         """The settlement of an attempt that brought no whole answer.
 
-        salvaged: whole pictures found in a cut body; they are kept, the other slots are unknown.
+        Whole pictures found in a cut body are kept and the other slots are unknown; where none is missing, the attempt
+        is done: it was billed, and everything that was asked for is there.
         """
+        error, told = ending.error, ending.error.answered
         outcome, reason = classify(error)
-        kept = tuple(self._salvage(intent, salvaged)) if outcome is Outcome.UNKNOWN else ()
-        told = error.answered
+        kept = tuple(self._salvage(intent, ending.salvaged)) if outcome is Outcome.UNKNOWN else ()
+        if kept and len(kept) == len(intent.slots):
+            outcome = Outcome.DONE
+        high = intent.cost_high if isinstance(error, OutcomeUnknown | ServerFault | Refused) else FREE
+        costs = {Outcome.UNKNOWN: intent.cost_high, Outcome.DONE: intent.cost_low}
         return Settlement(
             attempt_id=intent.attempt_id,
             outcome=outcome,
             ended_at=self.clock.now(),
-            space=space,
+            space=ending.space,
             kept=kept,
             reason=reason,
             http_status=told.status,
             error_code=told.code,
             request_id=told.request_id,
             message=str(error),
-            seconds=seconds,
-            cost=intent.cost_high if outcome is Outcome.UNKNOWN else FREE,
-            cost_high=intent.cost_high if isinstance(error, OutcomeUnknown | ServerFault | Refused) else FREE,
+            seconds=ending.seconds,
+            cost=costs.get(outcome, FREE),
+            cost_high=high,
             stage=told.stage,
             categories=told.categories,
-            culprit=culprit,
-            recovered=recovered,
+            culprit=ending.culprit,
+            recovered=ending.recovered,
         )
 
     def _kept(self, image: Image, intent: Intent, slot: int | None, picture: Picture) -> Kept:
@@ -152,6 +155,11 @@ class Settler:
         if intent.price is not None:
             return MicroUsd(intent.price * len(answer.pictures)), False
         return intent.cost_low, True
+
+
+def any_filled(settlement: Settlement) -> bool:
+    """Whether any slot got a picture."""
+    return any(kept.slot is not None for kept in settlement.kept)
 
 
 def classify(error: ProviderError) -> tuple[Outcome, str]:

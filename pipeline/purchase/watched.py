@@ -1,0 +1,34 @@
+"""How far one POST got, remembered beside its flight recorder."""
+
+from pipeline.domain.request import Head
+from pipeline.store import SpoolFlight
+
+
+class Watched:
+    """A flight that remembers how far it got; what was seen decides what a cancelled attempt means."""
+
+    def __init__(self, flight: SpoolFlight) -> None:
+        self.spooled = flight
+        self.was_sent = False
+        self.whole = False
+        self.seen: Head | None = None
+
+    def sent(self) -> None:
+        """The first byte is about to leave."""
+        self.spooled.sent()
+        self.was_sent = True
+
+    def head(self, head: Head) -> None:
+        """Status and headers came."""
+        self.seen = head
+        self.spooled.head(head)
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """A piece of the body came."""
+        self.spooled.write(chunk)
+
+    def finish(self) -> bytes:
+        """The whole body, durable. Blocks."""
+        body = self.spooled.finish()
+        self.whole = True
+        return body
