@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from pipeline.domain.errors import FeedGuardError, LedgerBusy, PipelineError, UserError
+from pipeline.domain.errors import FeedGuardError, Interrupted, KeyRefused, LedgerBusy, PipelineError, UserError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("pipeline.cli.start", "write a small manifest, a Makefile and a .gitignore that run as they are"),
@@ -127,7 +127,11 @@ def status_of(error: PipelineError) -> int:
             return 5
         case UserError():
             return 2
+        case KeyRefused():
+            return 3
         case LedgerBusy():
             return 75
+        case Interrupted():
+            return error.exit
         case _:
             return 1

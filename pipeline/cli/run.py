@@ -22,8 +22,14 @@ from pipeline.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.app.tally import Tally
+    from pipeline.app.world import World
     from pipeline.domain.event import Event
     from pipeline.ports import Recorder
+
+
+UNREPORTED = frozenset({2, 75})
+"""Exits without a JSON object: there was no run to tell of."""
 
 
 @click.command(epilog="Example: pipeline run jobs/product-shots.yaml --budget 5 --log output/night.ndjson")
@@ -60,13 +66,11 @@ def run(manifests: tuple[Path, ...], output: Path | None, as_json: bool, log: Pa
 
 
 def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, given: dict[str, Any]) -> int:
-    from pipeline.app.run import run_manifest
     from pipeline.app.tally import Tally
     from pipeline.app.world import World
     from pipeline.cli.journal import Journal
     from pipeline.cli.root import tell
     from pipeline.cli.screen import open_screen
-    from pipeline.cli.summary import summary
 
     options = RunOptions(
         choice=choice_of(manifest, output, given),
@@ -78,20 +82,35 @@ def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, g
     )
     world, tally = World(), Tally()
     with ExitStack() as stack:
-        listeners: list[Recorder] = [tally, stack.enter_context(open_screen(tally))]
-        if log is not None:
-            listeners.append(stack.enter_context(Journal(log, world.clock.now)))
-
-        def tell_all(event: "Event") -> None:
-            for listener in listeners:
-                listener(event)
-
         try:
-            report = run_manifest(options, world, tally, tell_all)
+            listeners: list[Recorder] = [tally, stack.enter_context(open_screen(tally))]
+            if log is not None:
+                listeners.append(stack.enter_context(Journal(log, world.clock.now)))
+            return _ordered(options, world, tally, listeners, as_json)
         except Exception as error:  # noqa: BLE001 -- other manifests are still to be run; `tell` knows what it means
             return tell(error)
-    if as_json:
-        click.echo(json.dumps(report.as_json()))
-    else:
-        click.echo(summary(report, color=sys.stdout.isatty()))
+
+
+def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "list[Recorder]", as_json: bool) -> int:
+    """Runs one manifest and prints what it came to; raises what kept it from being read."""
+    from pipeline.app.report import broken_off
+    from pipeline.app.run import run_order
+    from pipeline.app.shop import take_order
+    from pipeline.cli.root import tell
+    from pipeline.cli.summary import summary
+
+    def tell_all(event: "Event") -> None:
+        for listener in listeners:
+            listener(event)
+
+    order = take_order(options, world, tally, tell_all)
+    try:
+        report = run_order(order)
+    except Exception as error:  # noqa: BLE001 -- however it ended, a program that reads us is told
+        status = tell(error)
+        if as_json and status not in UNREPORTED:
+            told = broken_off(order.manifest.name, order.places.output, tally, exit_status=status)
+            click.echo(json.dumps(told.as_json()))
+        return status
+    click.echo(json.dumps(report.as_json()) if as_json else summary(report, color=sys.stdout.isatty()))
     return report.exit

@@ -8,6 +8,7 @@ PipelineError                  one line a person can act on: where: what is wron
 │   ├── DiskFull               no room: nothing new may be sent
 │   └── LedgerFault            the ledger cannot be read or written
 ├── LedgerBusy                 another run holds this ledger; exit 75
+├── Interrupted                a signal came before anything was asked; exit 130 or 143
 ├── BudgetReached              this request would cross a budget, whatever is freed; exit 12
 ├── NotStarted                 nothing was sent: its provider was closed meanwhile; the asset stays planned
 │   └── NetworkDown            the network did not come back within run.network_wait
@@ -80,6 +81,14 @@ class LedgerFault(MachineError):
 
 class LedgerBusy(PipelineError):
     """Another run holds this ledger (exit 75)."""
+
+
+class Interrupted(PipelineError):
+    """A signal came before anything was asked. exit: 130 for SIGINT, 143 for SIGTERM."""
+
+    def __init__(self, message: str, exit: int) -> None:  # noqa: A002 - the contract's word for the status
+        super().__init__(message)
+        self.exit = exit
 
 
 class BudgetReached(PipelineError):
