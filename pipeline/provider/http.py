@@ -122,8 +122,8 @@ class HttpPost:
     async def send(self, path: str, body: Body, flight: Flight, *, accept: str, cap: int, candidate: int = 1) -> Head:
         """POSTs *body* to base URL + *path* once and streams the whole answer, decoded, into *flight*.
 
-        cap: bytes of the answer at most. candidate: told to hosts on this machine only, so that a rehearsal, which draws
-        the same request the same way every time, gives its candidates different pictures.
+        cap: bytes of the answer at most. candidate: told to hosts on this machine only, so that a rehearsal, which
+        draws the same request the same way every time, gives its candidates different pictures.
 
         Raises NotSent, OutcomeUnknown, BadRequest (it cannot be sent at all, or an input is no longer what was
         prepared), DiskFull (from the flight). Being cancelled stays being cancelled.
