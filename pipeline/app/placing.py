@@ -19,7 +19,7 @@ from pipeline.domain.step import Step
 from pipeline.ledger import Committer, Ledger
 from pipeline.plan import Settled
 from pipeline.ports import Blocking, Clock, Recorder
-from pipeline.store import Tree
+from pipeline.store import DamagedImage, Tree
 
 BATCH = 500
 """Ends recorded together."""
@@ -188,6 +188,9 @@ class Placing:
         known = [placement for path in self.tree.candidates(wanted) if (placement := self._known.get(path))]
         try:
             placed = self.tree.place(end.image, wanted, space=space, asset=step.asset, known=known)
+        except DamagedImage as error:
+            # One picture's trouble: the others go on, and the next `verify --repair` mends it or asks for it again.
+            return "", None, f"{step.asset}: {error} (`pipeline verify --repair`)"
         except MachineError as error:
             self.fault = self.fault or error
             return "", None, str(error)
