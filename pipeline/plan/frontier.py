@@ -73,11 +73,13 @@ class Frontier:
     def next(self, lane: str) -> Work | None:
         """The best work that may start now in this lane; None when nothing may.
 
-        Looks at as many cells as it takes to find one: a plan that is all cached is walked to its end.
+        Looks at as many cells as it takes to find one, also of lanes that feed this one, since a parent may be cached;
+        a plan that is all cached is walked to its end.
         """
         mine = self._lanes[lane]
-        while self.pull(lane):
-            pass
+        for name in (lane, *self._feeds[lane]):
+            while (name == lane or mine.is_idle) and self.pull(name):
+                pass
         steps = mine.pop()
         if steps is None:
             return None
@@ -247,9 +249,8 @@ class Frontier:
 
     def _follow(self, step: OpenStep, picture: Digest) -> None:
         """The rest of a chain, now that its parent is there: looked up, since an earlier night may have made it."""
-        entry = step.entry
-        rest = self._resolver.follow(entry.cell, entry.candidate, step.tail[0].depth, step.tail[-1].depth, picture)
-        for now, before in zip(rest.steps, step.tail, strict=True):
+        rest = self._resolver.follow(step.entry, step.tail[-1].depth, picture)
+        for now, before in zip(rest, step.tail, strict=True):
             if now.asks and not before.asks:
                 now.verdict = before.verdict
         ready = self._advance(self._following.close([rest]), step.order)
@@ -274,7 +275,7 @@ class Frontier:
         return StepResult(state=slot.state, reason=slot.reason, image=slot.image, usd=slot.usd, warnings=slot.warnings)
 
 
-def _feeds(plan: Plan) -> dict[str, frozenset[str]]:
+def _feeds(plan: Plan) -> dict[str, tuple[str, ...]]:
     """For each provider those whose pictures its edits may come after."""
     feeds: dict[str, set[str]] = {name: set() for name in plan.lanes}
     for shot in plan.shots:
@@ -282,4 +283,4 @@ def _feeds(plan: Plan) -> dict[str, frozenset[str]]:
             providers = [recipe.provider for recipe in recipes]
             for depth, provider in enumerate(providers):
                 feeds[provider].update(providers[:depth])
-    return {name: frozenset(before - {name}) for name, before in feeds.items()}
+    return {name: tuple(sorted(before - {name})) for name, before in feeds.items()}

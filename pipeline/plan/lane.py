@@ -56,6 +56,11 @@ class Lane:
         """Whether nothing of this lane is open and nothing more will be opened by it."""
         return self.open == 0 and (self.stopped or self.exhausted)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing may start in it now."""
+        return not self._heap
+
     def take(self, chains: int, most: int) -> list[PlannedCell]:
         """The next cells: about *chains* chains, at most *most* cells, at least one."""
         cells: list[PlannedCell] = []

@@ -3,6 +3,7 @@
 ``resolve(cells, lookup, space_of=…)`` walks a plan of any length in batches; the frontier uses the same parts.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 
@@ -11,7 +12,7 @@ from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import Space
 from pipeline.plan.cell import PlannedCell
 from pipeline.plan.resolved import Resolved
-from pipeline.plan.resolver import Chain, Lookup, Previous, Resolver, Rules, SpaceOf
+from pipeline.plan.resolver import Lookup, Previous, Resolver, Rules, SpaceOf
 from pipeline.plan.verdict import BEYOND, TWIN, WAITS, Verdict
 
 BATCH = 2000
@@ -55,32 +56,33 @@ class Closing:
         self._space_of = space_of
         self._left = limit
         self._marks_twins = marks_twins
-        self._seen: dict[Space, set[int]] = {}
+        self._seen: defaultdict[Space, set[int]] = defaultdict(set)
 
-    def close(self, chains: Sequence[Chain]) -> list[Resolved]:
+    def close(self, chains: Sequence[Sequence[Resolved]]) -> list[Resolved]:
         """The steps of the chains in their order, parents first."""
-        closed: list[Resolved] = []
+        counts = self._left is not None or self._marks_twins
+        packed: list[Resolved] = []
         for chain in chains:
-            self._admit(chain.steps)
-            closed += chain.steps
-        packed = [step for step in closed if step.asks and not step.depth and step.cell.plan.shot.per_request > 1]
+            if counts:
+                self._admit(chain)
+            for step in chain:
+                if step.verdict.asks:
+                    if step.depth == 0 and step.cell.plan.shot.per_request > 1:
+                        packed.append(step)
+                    else:
+                        step.quote, step.leads = step.price(1), True
         _pack(packed)
-        for step in closed:
-            if step.asks and step.quote is None:
-                step.quote, step.leads = step.price(1), True
-        return closed
+        return [step for chain in chains for step in chain]
 
-    def _admit(self, steps: Sequence[Resolved]) -> None:
+    def _admit(self, chain: Sequence[Resolved]) -> None:
         """Marks what is a twin or beyond the limit; an edit of a parent that is not asked waits with it."""
         waits = False
-        for step in steps:
-            if step.asks:
+        for step in chain:
+            if step.verdict.asks:
                 step.verdict = WAITS if waits else self._admitted(step)
                 waits = waits or step.verdict is BEYOND
 
     def _admitted(self, step: Resolved) -> Verdict:
-        if self._left is None and not self._marks_twins:
-            return step.verdict
         if self._is_known(step):
             return TWIN if self._marks_twins else step.verdict
         if self._left is not None:
@@ -91,7 +93,7 @@ class Closing:
 
     def _is_known(self, step: Resolved) -> bool:
         """Whether the same is asked already; from now on it is, unless the limit is reached."""
-        seen = self._seen.setdefault(self._space_of(step.recipe.provider), set())
+        seen = self._seen[self._space_of(step.recipe.provider)]
         at = hash(step.key)
         known = at in seen
         if self._left != 0:

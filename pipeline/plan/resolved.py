@@ -32,7 +32,7 @@ class Resolved:
     verdict: Verdict
     key: StepKey | None
     final: bool
-    parent_picture: Digest | None
+    parent_picture: Digest | None = None
     slot: Slot | None = None
     quote: Quote | None = None
     leads: bool = False
@@ -56,6 +56,11 @@ class Resolved:
     def asks(self) -> bool:
         """Whether a request is to be made for it."""
         return self.verdict.asks
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is asked because what it had was asked otherwise (`why` says what changed)."""
+        return self.verdict.stale
 
     @property
     def twin(self) -> bool:
@@ -92,7 +97,8 @@ class Resolved:
 
     def price(self, count: int) -> Quote | None:
         """The price of one request for *count* such pictures; the parent's is taken at its expected size."""
-        sizes = self.asked.given.sizes
+        asked = self.asked
+        sizes = asked.given.sizes
         if self.depth:
             sizes = (self.cell.plan.recipes_of(self.cell.values)[self.depth - 1].size, *sizes)
-        return self.recipe.rate.quote(len(self.asked.prompt), sizes, count)
+        return self.recipe.rate.quote(len(asked.prompt), sizes, count)

@@ -1,7 +1,7 @@
 """Plan cells against the ledger, a batch at a time, level by level along the chains."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from pipeline.domain.digest import Digest, Json
@@ -49,18 +49,15 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 class Chain:
     """The chain of one candidate of a cell while it is resolved.
 
-    asked, recipes: of every depth. first: the depth that `steps` begins with, and picture the digest of its parent's
-    picture (None at depth 0). last: the deepest depth that is wanted.
+    asked, recipes: of every depth of the cell. last: the deepest depth that is wanted. steps: what is resolved so far,
+    parents first. picture: digest of the picture before the first of them; None where that is a base picture.
     """
 
-    cell: PlannedCell
-    candidate: int
     asked: tuple[Asked, ...]
     recipes: tuple[Recipe, ...]
     last: int
-    first: int = 0
+    steps: list[Resolved]
     picture: Digest | None = None
-    steps: list[Resolved] = field(default_factory=list)
 
 
 class Resolver:
@@ -74,75 +71,69 @@ class Resolver:
         self._rules = rules or Rules()
         self._previous = previous
 
-    def batch(self, cells: Iterable[PlannedCell]) -> list[Chain]:
-        """The wanted chains of these cells, resolved; candidates of one cell stand together."""
+    def batch(self, cells: Iterable[PlannedCell]) -> list[list[Resolved]]:
+        """The wanted chains of these cells, resolved, parents first; candidates of one cell stand together."""
         chains = [chain for cell in cells for chain in self._chains(cell)]
+        self._judge([chain.steps[0] for chain in chains])
         self._resolve(chains)
-        return chains
+        return [chain.steps for chain in chains]
 
-    def follow(self, cell: PlannedCell, candidate: int, depth: int, last: int, picture: Digest) -> Chain:
-        """The rest of a chain, from *depth* to *last*, now that its parent's picture is there."""
+    def follow(self, before: Resolved, last: int, picture: Digest) -> list[Resolved]:
+        """The rest of a chain after *before*, down to depth *last*, now that its picture is there."""
+        cell = before.cell
         chain = Chain(
-            cell=cell,
-            candidate=candidate,
-            asked=cell.asked(),
-            recipes=cell.plan.recipes_of(cell.values),
-            first=depth,
-            last=last,
-            picture=picture,
+            asked=cell.asked(), recipes=cell.plan.recipes_of(cell.values), last=last, steps=[before], picture=picture
         )
         self._resolve([chain])
-        return chain
+        return chain.steps[1:]
 
-    def _chains(self, cell: PlannedCell) -> list[Chain]:
+    def _chains(self, cell: PlannedCell) -> Iterator[Chain]:
+        """The wanted chains of a cell, each begun with its base picture."""
         asked = cell.asked()
         recipes = cell.plan.recipes_of(cell.values)
-        deepest = len(asked) - 1
-        chains = [
-            Chain(cell=cell, candidate=candidate, asked=asked, recipes=recipes, last=deepest)
-            for candidate in cell.plan.candidates
-        ]
-        if not self._rules.only:
-            return chains
-        for chain in chains:
-            chain.last = self._last_wanted(chain)
-        return [chain for chain in chains if chain.last >= 0]
+        last = len(asked) - 1
+        for candidate in cell.plan.candidates:
+            if self._rules.only:
+                last = self._last_wanted(cell, candidate)
+            if last >= 0:
+                base = _base(cell, candidate, asked[0], recipes[0])
+                yield Chain(asked=asked, recipes=recipes, last=last, steps=[base])
 
-    def _last_wanted(self, chain: Chain) -> int:
+    def _last_wanted(self, cell: PlannedCell, candidate: int) -> int:
         """The deepest wanted depth; those before it come along, since an edit needs its parents. -1: none."""
-        for depth in range(chain.last, -1, -1):
-            if matches(chain.cell.asset(chain.candidate, depth), self._rules.only):
+        for depth in range(len(cell.plan.step_ids) - 1, -1, -1):
+            if matches(cell.asset(candidate, depth), self._rules.only):
                 return depth
         return -1
 
-    def _resolve(self, chains: Sequence[Chain]) -> None:
-        while chains:
-            self._level(chains)
-            chains = [chain for chain in chains if chain.steps[-1].depth < chain.last]
+    def _resolve(self, chains: Iterable[Chain]) -> None:
+        """The edits of each chain, a level at a time: a child's key needs its parent's verdict."""
+        while chains := [chain for chain in chains if chain.steps[-1].depth < chain.last]:
+            for chain in chains:
+                chain.steps.append(_edit(chain))
+            self._judge([chain.steps[-1] for chain in chains])
 
-    def _level(self, chains: Sequence[Chain]) -> None:
-        """One more depth of each chain: name it, look it up, judge it."""
-        asked: dict[str, list[StepKey]] = {}
-        steps = [_named(chain) for chain in chains]
-        for chain, step in zip(chains, steps, strict=True):
-            chain.steps.append(step)
-            if step.final and step.key is not None:
-                asked.setdefault(step.recipe.provider, []).append(step.key)
-        for provider, keys in asked.items():
+    def _judge(self, steps: Sequence[Resolved]) -> None:
+        """Looks the steps up and says what is to be done about them."""
+        asked: dict[str, list[Resolved]] = {}
+        for step in steps:
+            if step.final:
+                asked.setdefault(step.recipe.provider, []).append(step)
+        for provider, named in asked.items():
+            keys = [step.key for step in named if step.key is not None]
             found = self._lookup(self._space_of(provider), keys)
-            if found:
-                self._judge([step for step in steps if step.final and step.recipe.provider == provider], found)
+            for step in named if found else ():
+                slot = found.get(step.key) if step.key is not None else None
+                if slot is not None:
+                    step.slot = slot
+                    step.verdict = self._verdict(step, slot)
         if self._previous is not None:
             self._explain([step for step in steps if step.verdict in _UNEXPLAINED], self._previous)
 
-    def _judge(self, steps: Sequence[Resolved], found: Mapping[StepKey, Slot]) -> None:
+    def _verdict(self, step: Resolved, slot: Slot) -> Verdict:
         rules = self._rules
-        for step in steps:
-            slot = found.get(step.key) if step.key is not None else None
-            if slot is not None:
-                again = bool(rules.again) and matches(step.asset, rules.again)
-                step.slot = slot
-                step.verdict = judge(slot, again=again, retry_refused=rules.retry_refused)
+        again = bool(rules.again) and matches(step.asset, rules.again)
+        return judge(slot, again=again, retry_refused=rules.retry_refused)
 
     def _explain(self, steps: Sequence[Resolved], previous: Previous) -> None:
         """Says of steps the ledger has nothing of what changed since it last had their assets."""
@@ -151,27 +142,39 @@ class Resolver:
             step = named[name]
             words = changed_words(differences(old, step.parts().as_json(), chained=step.depth > 0))
             if words:
-                step.verdict = replace(step.verdict, why=words)
+                step.verdict = replace(step.verdict, why=words, stale=True)
 
 
-def _named(chain: Chain) -> Resolved:
-    """The next depth of a chain with its key, or its plan key, or with what keeps it from having one."""
-    depth = chain.first + len(chain.steps)
-    asked, recipe = chain.asked[depth], chain.recipes[depth]
-    key: StepKey | None = None
-    picture: Digest | None = None
-    verdict, final = NEW, True
+def _base(cell: PlannedCell, candidate: int, asked: Asked, recipe: Recipe) -> Resolved:
+    """A base picture with its key, or with what keeps it from having one."""
     if asked.problem:
-        verdict, final = unreadable(asked.problem), False
-    elif depth == 0:
-        key = recipe.keys.key(asked.prompt, asked.given.key_inputs, chain.candidate)
-    else:
-        picture, verdict, final = _after(chain, depth)
-        if picture is not None:
-            key = recipe.keys.key(asked.prompt, (("image", picture), *asked.given.key_inputs), chain.candidate)
+        return _unreadable(cell, candidate, 0, asked, recipe)
     return Resolved(
-        cell=chain.cell,
-        candidate=chain.candidate,
+        cell=cell,
+        candidate=candidate,
+        depth=0,
+        asked=asked,
+        recipe=recipe,
+        verdict=NEW,
+        key=recipe.keys.key(asked.prompt, asked.given.key_inputs, candidate),
+        final=True,
+    )
+
+
+def _edit(chain: Chain) -> Resolved:
+    """The next edit of a chain with its key, or its plan key while its parent is not there."""
+    parent = chain.steps[-1]
+    depth = parent.depth + 1
+    asked, recipe = chain.asked[depth], chain.recipes[depth]
+    if asked.problem:
+        return _unreadable(parent.cell, parent.candidate, depth, asked, recipe)
+    picture, verdict, final = _after(parent, chain.picture if len(chain.steps) == 1 else None)
+    key: StepKey | None = None
+    if picture is not None:
+        key = recipe.keys.key(asked.prompt, (("image", picture), *asked.given.key_inputs), parent.candidate)
+    return Resolved(
+        cell=parent.cell,
+        candidate=parent.candidate,
         depth=depth,
         asked=asked,
         recipe=recipe,
@@ -182,15 +185,30 @@ def _named(chain: Chain) -> Resolved:
     )
 
 
-def _after(chain: Chain, depth: int) -> tuple[Digest | None, Verdict, bool]:
-    """What stands for the parent's picture, what an edit of such a parent is, and whether its key is final."""
-    if not chain.steps:
-        return chain.picture, NEW, True
-    parent = chain.steps[-1]
+def _unreadable(cell: PlannedCell, candidate: int, depth: int, asked: Asked, recipe: Recipe) -> Resolved:
+    return Resolved(
+        cell=cell,
+        candidate=candidate,
+        depth=depth,
+        asked=asked,
+        recipe=recipe,
+        verdict=unreadable(asked.problem),
+        key=None,
+        final=False,
+    )
+
+
+def _after(parent: Resolved, picture: Digest | None) -> tuple[Digest | None, Verdict, bool]:
+    """What stands for the parent's picture, what an edit of such a parent is, and whether its key is final.
+
+    picture: just made, where the parent's entry is older than its picture.
+    """
+    if picture is not None:
+        return picture, NEW, True
     if parent.state is State.DONE and parent.slot is not None and parent.slot.image is not None:
         return parent.slot.image.digest, NEW, True
     planned = planned_digest(parent.key) if parent.key is not None else None
     if parent.asks:
         is_new = parent.verdict is NEW or parent.verdict is NEW_EDIT
         return planned, NEW_EDIT if is_new else PARENT_CHANGED, False
-    return planned, orphaned(chain.cell.asset(chain.candidate, depth - 1), parent.state), False
+    return planned, orphaned(parent.asset, parent.state), False

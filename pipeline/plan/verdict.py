@@ -9,7 +9,8 @@ from pipeline.domain.record import PAID_FAILURES, Reason, Slot, State
 class Verdict:
     """state, reason: of the asset as the plan sees it. why: in words. asks: a request is to be made for it.
 
-    renew: asked anew on purpose although the slot is done, refused or was paid for.
+    renew: asked anew on purpose although the slot is done, refused or was paid for. stale: the asset had a picture
+    of another key.
     """
 
     state: State
@@ -17,6 +18,7 @@ class Verdict:
     reason: str = ""
     asks: bool = False
     renew: bool = False
+    stale: bool = False
 
 
 CACHED = Verdict(state=State.DONE, why="cached")
@@ -27,7 +29,7 @@ AGAIN = Verdict(state=State.PLANNED, why="asked again as told", asks=True, renew
 REFUSED_AGAIN = Verdict(state=State.PLANNED, why="refused before, asked again as told", asks=True, renew=True)
 REFUSED = Verdict(state=State.REFUSED, why="held: refused before, ask again with --retry refused")
 UNKNOWN = Verdict(state=State.UNKNOWN, why="held: outcome unknown, see reconcile")
-PARENT_CHANGED = Verdict(state=State.PLANNED, why="parent changed", asks=True)
+PARENT_CHANGED = Verdict(state=State.PLANNED, why="parent changed", asks=True, stale=True)
 BEYOND = Verdict(state=State.PLANNED, why="beyond --limit")
 WAITS = Verdict(state=State.PLANNED, why="its parent is not asked for in this run")
 TWIN = Verdict(state=State.PLANNED, why="the same request as another asset: asked once")

@@ -262,6 +262,12 @@ def test_an_edit_by_another_provider_is_ready_in_that_providers_lane() -> None:
     assert night.frontier.is_done("slow")
 
 
+def test_an_edit_whose_parent_is_cached_is_found_by_its_own_lane() -> None:
+    night = Night(shot("s", chain=[edit("e", model="rival")]))
+    night.book.put(step_key(next(night.plan.cells()).chains[0][0].parts()), State.DONE, picture=image("p"))
+    assert list(night.next("slow").assets) == ["s/e"]
+
+
 def test_a_stopped_lane_ends_its_own_and_leaves_the_others_alone() -> None:
     night = Night(
         shot("s", chain=[edit("e", model="rival")]),

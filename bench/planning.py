@@ -1,0 +1,279 @@
+"""Planning's figures: cells of one matrix, half of them done in a ledger, ours and a naive plan beside it.
+
+python bench/planning.py [--cells 100000 1000000] [--rounds 3]
+
+Every way runs in a process of its own: CPU seconds of the planning alone (user and system, without start-up and the making
+of the ledger) and the highest memory of the whole process (VmHWM). Both walk the same matrix of four axes with a
+100-character template, make every key and ask the same ledger of this project for all of them.
+"""
+
+import argparse
+import hashlib
+import json
+import resource
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+
+from pipeline.domain.capability import Finding, Limits, Profile, Quote, Timeout
+from pipeline.domain.digest import Digest, Json, digest_of
+from pipeline.domain.errors import InputFault
+from pipeline.domain.money import MicroUsd
+from pipeline.domain.record import PAID, RunId, Space
+from pipeline.domain.request import Prepared, Usage
+from pipeline.domain.step import Accept, Role
+from pipeline.ledger import open_ledger
+from pipeline.manifest.model import (
+    Axis,
+    AxisValue,
+    Budget,
+    Manifest,
+    ModelSpec,
+    OutputSpec,
+    ProviderSpec,
+    Retry,
+    RunSpec,
+    Shot,
+)
+from pipeline.manifest.template import Template
+from pipeline.plan import make_plan, resolve
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+SIZES = {1_000_000: (100, 50, 20, 10), 100_000: (100, 50, 20, 1), 10_000: (100, 10, 10, 1)}
+NAMES = ("product", "scene", "colour", "light")
+PROMPT = "Studio packshot of {product} on {scene}, in {colour}, under {light}. Keep the product exactly as it is."
+PARAMS: Mapping[str, Json] = {"size": "1024x1024", "quality": "high", "output_format": "png"}
+
+
+class NoInputs:
+    def digest(self, source: str) -> Digest:
+        raise InputFault(source)
+
+    def prepare(self, source: str, role: Role, digest: Digest) -> Prepared:
+        raise InputFault(source)
+
+
+class OnePrice:
+    def profile(self, preset: str) -> Profile | None:
+        return None
+
+    def presets(self) -> Sequence[str]:
+        return ()
+
+    def check(
+        self, profile: Profile, model: str, params: Mapping[str, Json], *, images: int, mask: bool
+    ) -> Sequence[Finding]:
+        return ()
+
+    def quote(
+        self,
+        profile: Profile,
+        model: str,
+        params: Mapping[str, Json],
+        *,
+        prompt_chars: int,
+        input_sizes: Sequence[tuple[int, int]],
+        count: int,
+    ) -> Quote | None:
+        return Quote(expected=MicroUsd(40_000 + prompt_chars), worst=MicroUsd(60_000), source="tokens")
+
+    def bill(self, profile: Profile, model: str, usage: Usage) -> MicroUsd | None:
+        return None
+
+
+def keys_of(sizes: Sequence[int]) -> list[list[str]]:
+    return [[f"{name}-{number:03d}" for number in range(size)] for name, size in zip(NAMES, sizes, strict=True)]
+
+
+def manifest_of(sizes: Sequence[int]) -> Manifest:
+    axes = tuple(
+        Axis(name=name, kind="list", values=tuple(AxisValue(key=key, slug=key, text=key, raw=key) for key in keys))
+        for name, keys in zip(NAMES, keys_of(sizes), strict=True)
+    )
+    shot = Shot(
+        name="hero",
+        axes=axes,
+        zip=(),
+        where=None,
+        exclude=(),
+        include=(),
+        prompt=Template(PROMPT.replace("{", "{{ ").replace("}", " }}")),
+        images=(),
+        mask=None,
+        default_params={},
+        params=PARAMS,
+        set_params={},
+        n=1,
+        per_request=1,
+        chain=(),
+        path=None,
+        accept=Accept(),
+        model="main",
+    )
+    provider = ProviderSpec(
+        name="paid",
+        preset="paid",
+        profile=Profile(name="paid"),
+        base_url="https://paid.example/v1",
+        protocol="images",
+        api_key=None,
+        timeout=Timeout(),
+        stream="off",
+        limits=Limits(),
+        retry=Retry(),
+        on_unknown="hold",
+        max_buys=2,
+        space="",
+    )
+    return Manifest(
+        name="bench",
+        file=Path("bench.yaml"),
+        folder=Path.cwd(),
+        digest=digest_of(b""),
+        providers={"paid": provider},
+        models={"main": ModelSpec(alias="main", provider="paid", model="gpt-image-2", protocol="images", params={})},
+        sources={},
+        text={},
+        shots=(shot,),
+        budget=Budget(),
+        run=RunSpec(),
+        output=OutputSpec(),
+        notify=(),
+    )
+
+
+def naive_keys(sizes: Sequence[int]) -> Iterator[tuple[str, dict[str, Json]]]:
+    """What one writes first: a dict a cell, formatted and dumped."""
+    for values in product(*keys_of(sizes)):
+        parts: dict[str, Json] = {
+            "candidate": 1,
+            "key_version": 1,
+            "model": "gpt-image-2",
+            "params": dict(PARAMS),
+            "prompt": PROMPT.format(**dict(zip(NAMES, values, strict=True))),
+            "protocol": "images",
+        }
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        yield hashlib.sha256(text.encode()).hexdigest(), parts
+
+
+def make_ledger(folder: Path, sizes: Sequence[int]) -> None:
+    """A ledger that has every second cell done."""
+    ledger = open_ledger(folder, write=True, host="bench", boot_id="", now=lambda: NOW)
+    ledger.begin_run(RunId("run"), manifest="bench")
+    ledger.close()
+    known = sorted(bytes.fromhex(key) for at, (key, _) in enumerate(naive_keys(sizes)) if at % 2)
+    images = [hashlib.sha256(key).digest() for key in known]
+    database = sqlite3.connect(folder / "ledger.db")
+    with database:
+        run = database.execute("SELECT run FROM runs").fetchone()[0]
+        database.executemany(
+            "INSERT INTO slots (space, step_key, state, reason, image, attempt_id, run, usd, buys, updated_at)"
+            " VALUES ('', ?, 'done', '', ?, ?, ?, 42000, 1, ?)",
+            (
+                (key, image, f"{at:026d}", run, int(NOW.timestamp() * 1e6))
+                for at, (key, image) in enumerate(zip(known, images, strict=True))
+            ),
+        )
+        database.executemany(
+            "INSERT INTO images (sha256, bytes, format, width, height, has_alpha, created_at)"
+            " VALUES (?, 2000000, 'png', 1024, 1024, 0, 0)",
+            ((image,) for image in sorted(images)),
+        )
+    database.close()
+
+
+def ours(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
+    """The plan of the product: keys, look-up, states, prices. Gives how many are cached and how many asked."""
+    ledger = open_ledger(folder, write=False, host="bench", boot_id="", now=lambda: NOW)
+    plan = make_plan(manifest_of(sizes), NoInputs(), OnePrice())
+    cached = asked = 0
+    for step in resolve(plan.cells_in_order(), ledger.slots, space_of=lambda _: Space(PAID)):
+        if step.asks:
+            asked += 1
+        else:
+            cached += 1
+    ledger.close()
+    return cached, asked
+
+
+def naive(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
+    """A list of all cells, then one SELECT for each; no states, no prices, no objects."""
+    database = sqlite3.connect(folder / "ledger.db")
+    steps = list(naive_keys(sizes))
+    cached = 0
+    for key, _ in steps:
+        found = database.execute("SELECT state FROM slots WHERE space = '' AND step_key = ?", (bytes.fromhex(key),))
+        cached += found.fetchone() is not None
+    database.close()
+    return cached, len(steps) - cached
+
+
+WAYS: Mapping[str, Callable[[Path, Sequence[int]], tuple[int, int]]] = {"ours": ours, "naive": naive}
+
+
+def one(way: str, folder: Path, cells: int) -> None:
+    """Runs in a child: one line of JSON."""
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    cached, asked = WAYS[way](folder, SIZES[cells])
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(json.dumps({"cpu": cpu, "megabytes": high_water(), "cached": cached, "asked": asked}))
+
+
+def high_water() -> float:
+    """VmHWM of this process in MB; unlike ru_maxrss it does not start at the parent's."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def compare(folder: Path, cells: int, rounds: int) -> None:
+    ledger = folder / str(cells)
+    child = [sys.executable, __file__, "--folder", str(ledger), "--cells", str(cells), "--way"]
+    subprocess.run([*child, "fill"], check=True)
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    for _ in range(rounds):
+        for way, results in found.items():
+            answer = subprocess.run([*child, way], check=True, capture_output=True, text=True)
+            results.append(json.loads(answer.stdout))
+    for way, results in found.items():
+        cpu = [result["cpu"] for result in results]
+        memory = max(result["megabytes"] for result in results)
+        print(
+            f"{cells:>9,} cells, {way:<5}: {statistics.median(cpu):6.2f} s of CPU ({min(cpu):.2f} to {max(cpu):.2f}),"
+            f" {statistics.median(cpu) / cells * 1e6:5.2f} us a cell, {memory:4.0f} MB,"
+            f" {results[0]['cached']:,} cached, {results[0]['asked']:,} to be asked",
+            flush=True,
+        )
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--cells", type=int, nargs="+", default=[100_000, 1_000_000], choices=sorted(SIZES))
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--way", choices=[*WAYS, "fill"], help=argparse.SUPPRESS)
+    arguments.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    asked = arguments.parse_args()
+    if asked.way == "fill":
+        make_ledger(asked.folder, SIZES[asked.cells[0]])
+    elif asked.way:
+        one(asked.way, asked.folder, asked.cells[0])
+    else:
+        output = Path(__file__).parent / "output"
+        output.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output) as temporary:
+            for cells in asked.cells:
+                compare(Path(temporary), cells, asked.rounds)
+
+
+if __name__ == "__main__":
+    main()
