@@ -101,20 +101,20 @@ def assets(book: Book, manifest: str, space: Space | None) -> Iterator[AssetRow]
 
     space None: each asset as it was left last, in whatever space (what ``v_assets`` shows).
     """
-    only = sql.LATEST_ONLY if space is None else " AND a.space = ?4 "
-    query = f"{sql.ASSETS} WHERE a.manifest = ?1 AND a.asset > ?2 {only} ORDER BY a.asset LIMIT ?3"
-    after = ""
-    while page := book.rows(query, (manifest, after, _PAGE, *(() if space is None else (space,)))):
+    only = sql.LATEST_ONLY if space is None else " AND a.space = :space "
+    query = f"{sql.ASSETS} WHERE a.manifest = :manifest AND a.asset > :after {only} ORDER BY a.asset LIMIT :page"
+    asked = {"manifest": manifest, "space": space, "after": "", "page": _PAGE}
+    while page := book.rows(query, asked):
         for row in page:
             yield asset_of(row)
-        after = page[-1][2]
+        asked["after"] = page[-1][2]
 
 
 def asset(book: Book, manifest: str, space: Space | None, name: AssetName) -> AssetRow | None:
     """One asset; None when no run has seen it. space None: as it was left last."""
-    only = sql.LATEST_ONLY if space is None else " AND a.space = ?3 "
-    query = f"{sql.ASSETS} WHERE a.manifest = ?1 AND a.asset = ?2 {only}"
-    row = book.row(query, (manifest, name, *(() if space is None else (space,))))
+    only = sql.LATEST_ONLY if space is None else " AND a.space = :space "
+    query = f"{sql.ASSETS} WHERE a.manifest = :manifest AND a.asset = :asset {only}"
+    row = book.row(query, {"manifest": manifest, "asset": name, "space": space})
     return asset_of(row) if row else None
 
 
@@ -126,7 +126,7 @@ def assets_with(book: Book, digest: Digest) -> tuple[AssetRow, ...]:
 
 def assets_from(book: Book, digest: Digest) -> tuple[AssetRow, ...]:
     """Every asset whose present key was made from these bytes: a photo, a mask or a parent's picture."""
-    return tuple(asset_of(row) for row in book.rows(sql.ASSETS + sql.MADE_FROM, (bytes.fromhex(digest),)))
+    return tuple(asset_of(row) for row in book.rows(sql.ASSETS + sql.MADE_FROM, {"digest": bytes.fromhex(digest)}))
 
 
 def drop_assets(book: Book, manifest: str, space: Space, names: Iterable[AssetName]) -> None:
@@ -146,5 +146,5 @@ def tallies(book: Book, manifest: str | None) -> tuple[Tally, ...]:
             assets=count,
             usd=MicroUsd(usd),
         )
-        for name, space, state, reason, count, usd in book.rows(sql.TALLIES, (manifest,))
+        for name, space, state, reason, count, usd in book.rows(sql.TALLIES, {"manifest": manifest})
     )

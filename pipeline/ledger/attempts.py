@@ -186,8 +186,7 @@ def list_attempts(book: Book, conditions: Sequence[tuple[str, object]], *, limit
 
 def list_unsettled(book: Book, manifest: str | None, assets: Sequence[AssetName]) -> tuple[AttemptRow, ...]:
     """Unknown attempts that nobody has settled, the oldest first."""
-    sql = f"{queries.ATTEMPTS} WHERE a.outcome = 'unknown' AND a.decision IS NULL AND (?1 IS NULL OR a.manifest = ?1)"
-    found = (rows.attempt_of(row[:-1]) for row in book.rows(f"{sql} ORDER BY a.attempt", (manifest,)))
+    found = (rows.attempt_of(row[:-1]) for row in book.rows(queries.UNSETTLED, {"manifest": manifest}))
     wanted = frozenset(assets)
     return tuple(row for row in found if not wanted or wanted.intersection(row.assets))
 

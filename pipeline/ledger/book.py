@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -16,6 +16,9 @@ from pipeline.ledger.rows import micros
 
 Row: TypeAlias = tuple[Any, ...]
 """What SQLite gives back; it ends at the functions that make values of it."""
+
+Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
+"""Values of a statement's placeholders, by position (``?``) or by name (``:name``), never mixed."""
 
 WAY_OUT: Final = "move it aside, then `pipeline verify --rebuild` makes a new one from receipts and images"
 
@@ -89,7 +92,7 @@ class Book:
                 self.connection.execute("ROLLBACK")
             raise
 
-    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a query. Raises LedgerFault."""
         with self._turn:
             try:
@@ -97,12 +100,12 @@ class Book:
             except sqlite3.Error as error:
                 raise fault_of(error, self.where) from error
 
-    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row of a query, None when there is none. Raises LedgerFault."""
         found = self.rows(sql, parameters)
         return found[0] if found else None
 
-    def change(self, sql: str, parameters: Sequence[object] = ()) -> int:
+    def change(self, sql: str, parameters: Parameters = ()) -> int:
         """Executes one statement inside `writing()`; how many rows it changed."""
         return self.connection.execute(sql, parameters).rowcount
 

@@ -27,7 +27,7 @@ def learn_sketch(book: Book, endpoint: str) -> None:
             sql.MOVE_ASSETS,
             sql.MOVE_ATTEMPTS,
         ):
-            book.change(statement, (SKETCH,))
+            book.change(statement, {"space": SKETCH})
         book.change(sql.FORGET_MOVED)
 
 

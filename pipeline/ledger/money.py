@@ -39,7 +39,7 @@ def money_of_run(book: Book, run_id: RunId) -> Money:
 def money_since(book: Book, since: datetime | None, manifest: str | None) -> Money:
     """What the attempts started in *since*'s month (UTC) or later count; all of them for None."""
     month = since.astimezone(UTC).strftime("%Y-%m") if since else ""
-    return _money(book.row(queries.MONEY_SINCE, (month, manifest)))
+    return _money(book.row(queries.MONEY_SINCE, {"month": month, "manifest": manifest}))
 
 
 def money_of_assets(book: Book, manifest: str, names: Sequence[AssetName]) -> dict[AssetName, Money]:

@@ -34,7 +34,7 @@ COUNT_MONTH: Final = (
 MONEY_OF_RUN: Final = "SELECT spent, unknown FROM runs WHERE run_id = ?"
 MONEY_SINCE: Final = (
     "SELECT coalesce(sum(spent), 0), coalesce(sum(unknown), 0) FROM spending "
-    "WHERE month >= ?1 AND (?2 IS NULL OR manifest = ?2)"
+    "WHERE month >= :month AND (:manifest IS NULL OR manifest = :manifest)"
 )
 # the budget of an asset: what its attempts counted, over all runs; `sent` counts at its worst, as unknown does
 MONEY_OF_ASSETS: Final = """
@@ -130,6 +130,10 @@ ATTEMPTS: Final = """
         (SELECT asset FROM attempt_slots s WHERE s.attempt = a.attempt ORDER BY position)),
     (SELECT revised_prompt FROM attempt_images i WHERE i.attempt = a.attempt ORDER BY position LIMIT 1), a.attempt
     FROM attempts a JOIN runs r ON r.run = a.run JOIN routes t ON t.route = a.route """
+# reconcile, status, doctor, the exit of a run
+UNSETTLED: Final = f"""{ATTEMPTS}
+    WHERE a.outcome = 'unknown' AND a.decision IS NULL AND (:manifest IS NULL OR a.manifest = :manifest)
+    ORDER BY a.attempt"""
 # one of the conditions that may follow: as v_attempts shows it
 STANDS_AS: Final = (
     "CASE WHEN a.outcome IS NULL THEN 'sent' WHEN a.decision IS NOT NULL THEN 'failed' ELSE a.outcome END = ?"

@@ -6,11 +6,11 @@ from typing import Final
 # One blob of sorted 32-byte keys is cut up inside SQLite: one statement for thousands of keys, and neighbours
 # share pages. Columns as rows.slot_of wants them.
 SLOTS: Final = """
-    WITH RECURSIVE asked (n, step_key) AS (SELECT 1, substr(?1, 1, 32)
-        UNION ALL SELECT n + 1, substr(?1, n * 32 + 1, 32) FROM asked WHERE n < ?2)
+    WITH RECURSIVE asked (n, step_key) AS (SELECT 1, substr(:keys, 1, 32)
+        UNION ALL SELECT n + 1, substr(:keys, n * 32 + 1, 32) FROM asked WHERE n < :count)
     SELECT s.step_key, s.state, s.reason, s.attempt_id, r.run_id, s.usd, s.updated_at, s.warnings,
     s.image, i.bytes, i.format, i.width, i.height, i.has_alpha, i.transparent
-    FROM asked CROSS JOIN slots s ON s.space = ?3 AND s.step_key = asked.step_key
+    FROM asked CROSS JOIN slots s ON s.space = :space AND s.step_key = asked.step_key
     JOIN runs r ON r.run = s.run LEFT JOIN images i ON i.sha256 = s.image"""
 PARTS: Final = "SELECT parts FROM keys WHERE step_key = ?"
 # why: the parts each asset's present (or last) picture was asked with
@@ -91,14 +91,14 @@ PUT_ASSET: Final = """
     OR EXISTS (SELECT 1 FROM assets o WHERE o.manifest = assets.manifest AND o.asset = assets.asset
         AND (o.updated_at, o.space) > (assets.updated_at, assets.space))"""
 # recall: the keys made from an input, and those a person blessed with a picture made from it
-MADE_FROM: Final = """ WHERE a.step_key IN (SELECT step_key FROM key_inputs WHERE digest = ?1 UNION
-    SELECT b.step_key FROM blessings b JOIN key_inputs k ON k.step_key = b.old_key WHERE k.digest = ?1)
+MADE_FROM: Final = """ WHERE a.step_key IN (SELECT step_key FROM key_inputs WHERE digest = :digest UNION
+    SELECT b.step_key FROM blessings b JOIN key_inputs k ON k.step_key = b.old_key WHERE k.digest = :digest)
     ORDER BY a.manifest, a.asset"""
 DROP_ASSET: Final = "DELETE FROM assets WHERE manifest = ? AND asset = ? AND space = ?"
 # status
-TALLIES: Final = (
-    "SELECT manifest, space, state, reason, assets, usd FROM tallies WHERE assets > 0 AND (?1 IS NULL OR manifest = ?1)"
-)
+TALLIES: Final = """
+    SELECT manifest, space, state, reason, assets, usd FROM tallies
+    WHERE assets > 0 AND (:manifest IS NULL OR manifest = :manifest)"""
 
 # --- placements ---
 PLACEMENTS: Final = (
@@ -147,14 +147,16 @@ MOVED: Final = (
 )
 FORGET_MOVED: Final = "DROP TABLE IF EXISTS temp.moved"
 MOVE_SLOTS: Final = """
-    INSERT INTO slots SELECT ?1, s.step_key, s.state, s.reason, s.image, s.attempt_id, s.run, s.usd, s.buys,
-    s.updated_at, s.warnings FROM slots s JOIN temp.moved m ON m.attempt_id = s.attempt_id WHERE s.space <> ?1
+    INSERT INTO slots SELECT :space, s.step_key, s.state, s.reason, s.image, s.attempt_id, s.run, s.usd, s.buys,
+    s.updated_at, s.warnings FROM slots s JOIN temp.moved m ON m.attempt_id = s.attempt_id WHERE s.space <> :space
     ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason, image = excluded.image,
     attempt_id = excluded.attempt_id, run = excluded.run, usd = excluded.usd, buys = buys + excluded.buys,
     updated_at = excluded.updated_at, warnings = excluded.warnings WHERE state <> 'done'"""
-DROP_MOVED_SLOTS: Final = "DELETE FROM slots WHERE space <> ? AND attempt_id IN (SELECT attempt_id FROM temp.moved)"
-MOVE_CLAIMS: Final = "UPDATE OR IGNORE claims SET space = ? WHERE attempt IN (SELECT attempt FROM temp.moved)"
+DROP_MOVED_SLOTS: Final = (
+    "DELETE FROM slots WHERE space <> :space AND attempt_id IN (SELECT attempt_id FROM temp.moved)"
+)
+MOVE_CLAIMS: Final = "UPDATE OR IGNORE claims SET space = :space WHERE attempt IN (SELECT attempt FROM temp.moved)"
 MOVE_ASSETS: Final = """
-    UPDATE OR REPLACE assets SET space = ?1 WHERE (manifest, asset, space) IN
+    UPDATE OR REPLACE assets SET space = :space WHERE (manifest, asset, space) IN
     (SELECT m.manifest, s.asset, m.space FROM temp.moved m JOIN attempt_slots s ON s.attempt = m.attempt)"""
-MOVE_ATTEMPTS: Final = "UPDATE attempts SET space = ? WHERE attempt IN (SELECT attempt FROM temp.moved)"
+MOVE_ATTEMPTS: Final = "UPDATE attempts SET space = :space WHERE attempt IN (SELECT attempt FROM temp.moved)"

@@ -22,8 +22,10 @@ def end_run(book: Book, run_id: RunId, code: int) -> None:
 
 def runs(book: Book, manifest: str | None, limit: int | None) -> tuple[RunRow, ...]:
     """Runs, the latest first."""
-    query = f"{queries.RUNS} WHERE ?1 IS NULL OR manifest = ?1 ORDER BY run DESC LIMIT ?2"
-    return tuple(rows.run_of(row) for row in book.rows(query, (manifest, -1 if limit is None else limit)))
+    query = f"{queries.RUNS} WHERE :manifest IS NULL OR manifest = :manifest ORDER BY run DESC LIMIT :limit"
+    return tuple(
+        rows.run_of(row) for row in book.rows(query, {"manifest": manifest, "limit": -1 if limit is None else limit})
+    )
 
 
 def run(book: Book, run_id: RunId) -> RunRow | None:

@@ -23,7 +23,7 @@ def slots(book: Book, space: Space, keys: Iterable[StepKey]) -> dict[StepKey, Sl
     found: dict[StepKey, Slot] = {}
     for start in range(0, len(asked), _BATCH):
         batch = asked[start : start + _BATCH]
-        for row in book.rows(sql.SLOTS, (b"".join(batch), len(batch), space)):
+        for row in book.rows(sql.SLOTS, {"keys": b"".join(batch), "count": len(batch), "space": space}):
             slot = rows.slot_of(row)
             found[slot.key] = slot
     return found
