@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/runs.py               # 2,000 x 20 kB at 64 at once, 300 x 2 MB at 16 at once, three rounds
 
-CPU is user + system time of the finished process as the kernel counts it, less that of a run of one picture. Ours runs
-with everything on: durable intents, spool, receipts, hashes, structure checks, ledger, output tree; only the sheet is off.
+CPU is user + system time of the finished process as the kernel counts it, less that of a run of one picture. Ours
+runs with everything on: durable intents, spool, receipts, hashes, structure checks, ledger, output tree; no sheet.
 """
 
 import json
