@@ -46,13 +46,14 @@ def _provider(
     name: str, said: ProviderEntry, catalogue: Catalogue, folder: Path, problems: Problems
 ) -> ProviderSpec | None:
     loc: Loc = ("providers", name)
+    # A key written out is told whatever else is wrong: it is the fault that must not be overlooked.
+    api_key = secret(said.api_key, (*loc, "api_key"), folder, problems) if said.api_key is not None else None
     profile = _profile(name, said, loc, catalogue, problems)
     if profile is None:
         return None
     base_url = _base_url(name, said, profile, loc, problems)
     limits = _limits(profile.limits, said.limits)
     protocol = said.protocol or profile.protocol
-    api_key = secret(said.api_key, (*loc, "api_key"), folder, problems) if said.api_key is not None else None
     return ProviderSpec(
         name=name,
         preset=profile.name,
