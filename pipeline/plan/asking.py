@@ -43,9 +43,12 @@ class Given:
 NOTHING = Given()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Asked:
-    """What a step asks in a cell. problem: why it cannot be asked, as in `Step.problem`; empty when it can."""
+    """What a step asks in a cell. problem: why it cannot be asked, as in `Step.problem`; empty when it can.
+
+    Never written to; not frozen, since one is made for every cell of a million.
+    """
 
     prompt: str = ""
     given: Given = NOTHING

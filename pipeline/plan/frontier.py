@@ -253,7 +253,7 @@ class Frontier:
         for now, before in zip(rest, step.tail, strict=True):
             if now.asks and not before.asks:
                 now.verdict = before.verdict
-        ready = self._advance(self._following.close([rest]), step.order)
+        ready = self._advance(self._following.close(rest), step.order)
         if ready is not None:
             self._make_ready([ready])
 

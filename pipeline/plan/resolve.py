@@ -58,26 +58,25 @@ class Closing:
         self._marks_twins = marks_twins
         self._seen: defaultdict[Space, set[int]] = defaultdict(set)
 
-    def close(self, chains: Sequence[Sequence[Resolved]]) -> list[Resolved]:
-        """The steps of the chains in their order, parents first."""
-        counts = self._left is not None or self._marks_twins
+    def close(self, steps: list[Resolved]) -> list[Resolved]:
+        """The same steps, chain after chain, with what may be asked told from what may not and prices on what is."""
+        if self._left is not None or self._marks_twins:
+            self._admit(steps)
         packed: list[Resolved] = []
-        for chain in chains:
-            if counts:
-                self._admit(chain)
-            for step in chain:
-                if step.verdict.asks:
-                    if step.depth == 0 and step.cell.plan.shot.per_request > 1:
-                        packed.append(step)
-                    else:
-                        step.quote, step.leads = step.price(1), True
+        for step in steps:
+            if step.verdict.asks:
+                if step.depth == 0 and step.cell.plan.shot.per_request > 1:
+                    packed.append(step)
+                else:
+                    step.quote, step.leads = step.price(1), True
         _pack(packed)
-        return [step for chain in chains for step in chain]
+        return steps
 
-    def _admit(self, chain: Sequence[Resolved]) -> None:
+    def _admit(self, steps: Iterable[Resolved]) -> None:
         """Marks what is a twin or beyond the limit; an edit of a parent that is not asked waits with it."""
         waits = False
-        for step in chain:
+        for step in steps:
+            waits = waits and step.depth > 0
             if step.verdict.asks:
                 step.verdict = WAITS if waits else self._admitted(step)
                 waits = waits or step.verdict is BEYOND

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import groupby
 
 from pipeline.domain.digest import Digest, Json
 from pipeline.domain.record import Slot, Space, State
@@ -71,12 +72,13 @@ class Resolver:
         self._rules = rules or Rules()
         self._previous = previous
 
-    def batch(self, cells: Iterable[PlannedCell]) -> list[list[Resolved]]:
-        """The wanted chains of these cells, resolved, parents first; candidates of one cell stand together."""
-        chains = [chain for cell in cells for chain in self._chains(cell)]
-        self._judge([chain.steps[0] for chain in chains])
-        self._resolve(chains)
-        return [chain.steps for chain in chains]
+    def batch(self, cells: Iterable[PlannedCell]) -> list[Resolved]:
+        """The wanted steps of these cells, resolved: chain after chain, parents first."""
+        return [
+            step
+            for plan, of_shot in groupby(cells, key=lambda cell: cell.plan)
+            for step in (self._pictures(of_shot) if plan.is_single else self._edited(of_shot))
+        ]
 
     def follow(self, before: Resolved, last: int, picture: Digest) -> list[Resolved]:
         """The rest of a chain after *before*, down to depth *last*, now that its picture is there."""
@@ -86,6 +88,25 @@ class Resolver:
         )
         self._resolve([chain])
         return chain.steps[1:]
+
+    def _pictures(self, cells: Iterable[PlannedCell]) -> list[Resolved]:
+        """Cells of a shot without edits: most pictures there are, so nothing is made for them that an edit needs."""
+        bases = [
+            _base(cell, candidate, asked, recipe)
+            for cell in cells
+            for asked, recipe in ((cell.asked()[0], cell.plan.recipes_of(cell.values)[0]),)
+            for candidate in cell.plan.candidates
+            if not self._rules.only or self._last_wanted(cell, candidate) >= 0
+        ]
+        self._judge(bases)
+        return bases
+
+    def _edited(self, cells: Iterable[PlannedCell]) -> list[Resolved]:
+        """Cells of a shot with edits."""
+        chains = [chain for cell in cells for chain in self._chains(cell)]
+        self._judge([chain.steps[0] for chain in chains])
+        self._resolve(chains)
+        return [step for chain in chains for step in chain.steps]
 
     def _chains(self, cell: PlannedCell) -> Iterator[Chain]:
         """The wanted chains of a cell, each begun with its base picture."""
