@@ -205,8 +205,9 @@ class Recorded:
         return settlement
 
     async def _lose(self, intent: Intent, flight: Watched, error: MachineError, seconds: float) -> None:
-        """The machine failed on the way: a body that is durable waits for recovery, else the money is accounted for."""
-        if flight.whole:
+        """The machine failed on the way: a body or receipt that is durable waits for recovery, else the money is
+        accounted for."""
+        if flight.whole or await self.blocking(lambda: self.receipts.find(intent)) is not None:
             return
         told: ProviderError = OutcomeUnknown(f"perhaps billed, and what came could not be kept: {error}")
         if not flight.was_sent:

@@ -145,17 +145,21 @@ class Recovery:
         return await self.blocking(lambda: self.settler.ended(intent, ending))
 
     async def _tidy(self, found: Evidence) -> None:
-        """Files of attempts that are settled go; a body the ledger never heard of is paid for and is kept aside."""
+        """Files of attempts that are settled go, but for the evidence of an unknown one; a body the ledger never heard
+        of is paid for and is kept aside too."""
         flight = self.spool.reopen(found.attempt_id)
-        known = await self.committer.do(lambda ledger: _is_known(ledger, found.attempt_id))
-        if known or found.is_empty:
+        outcome = await self.committer.do(lambda ledger: _outcome(ledger, found.attempt_id))
+        if found.is_empty or outcome not in {None, Outcome.UNKNOWN}:
             await self.blocking(flight.discard)
         else:
-            await self.blocking(lambda: flight.quarantine("the ledger does not know this attempt"))
+            why = "its outcome is unknown" if outcome else "the ledger does not know this attempt"
+            await self.blocking(lambda: flight.quarantine(why))
 
 
-def _is_known(ledger: Ledger, attempt_id: AttemptId) -> bool:
-    return bool(ledger.attempts(attempt_id=attempt_id, limit=1))
+def _outcome(ledger: Ledger, attempt_id: AttemptId) -> str | None:
+    """None for an attempt the ledger has never heard of."""
+    rows = ledger.attempts(attempt_id=attempt_id, limit=1)
+    return rows[0].outcome if rows else None
 
 
 def _summed(settlements: list[Settlement]) -> Recovered:
