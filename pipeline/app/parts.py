@@ -21,6 +21,7 @@ from pipeline.pacing import LearnedLimits, NetworkGate, Paced, Pacer
 from pipeline.ports import Provider, Recorder
 from pipeline.provider import Connections, Transport, endpoint_for, in_process
 from pipeline.purchase.recorded import Address, Recorded
+from pipeline.purchase.room import Room
 from pipeline.purchase.settle import Settler
 from pipeline.retrying import Retrying, RetryPolicy
 from pipeline.store import Receipts, Spool
@@ -75,6 +76,7 @@ class Counters:
     desk: Desk
     _doors: dict[tuple[str, str], Pacer] = field(default_factory=dict)
     _embedded: Transport | None = None
+    _room: Room = field(default_factory=Room)
 
     def open(self, names: tuple[str, ...]) -> dict[str, Counter]:
         """A counter for each provider of the plan. Raises UserError for a key that is not there."""
@@ -134,6 +136,7 @@ class Counters:
             prices={alias: model.price for alias, model in desk.manifest.models.items() if model.price is not None},
             observe=lambda head: pacer.observe(head.headers, head.status),
             leaving=pacer.sending,
+            room=self._room,
         )
 
     def _transport(self, spec: ProviderSpec) -> Transport | None:

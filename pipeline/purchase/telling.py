@@ -5,19 +5,6 @@ from pipeline.domain.event import AttemptEnded, AttemptSent
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import Intent, Kept, Rendered, Settlement
 from pipeline.domain.request import ImageRequest
-from pipeline.purchase.judge import SIZE
-
-USUAL_PIXELS = 1024 * 1024
-BYTES_PER_PIXEL = 3
-"""Of an answer on disk: a PNG of photographic noise takes about two bytes a pixel, base64 a third more."""
-
-
-def room_for(intent: Intent) -> int:
-    """Bytes of disk to reserve for an attempt's answer before it is sent."""
-    size = intent.slots[0].parts.params.get("size")
-    match = SIZE.match(size) if isinstance(size, str) else None
-    pixels = int(match[1]) * int(match[2]) if match else USUAL_PIXELS
-    return max(64 * 1024, pixels * BYTES_PER_PIXEL) * len(intent.slots)
 
 
 def sent_event(intent: Intent, *, worst: MicroUsd, repeat: bool) -> AttemptSent:

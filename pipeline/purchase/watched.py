@@ -11,6 +11,7 @@ class Watched:
         self.spooled = flight
         self.was_sent = False
         self.whole = False
+        self.size = 0
         self.seen: Head | None = None
 
     def sent(self) -> None:
@@ -25,6 +26,7 @@ class Watched:
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """A piece of the body came."""
+        self.size += len(chunk)
         self.spooled.write(chunk)
 
     def finish(self) -> bytes:
