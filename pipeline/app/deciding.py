@@ -1,8 +1,9 @@
 """What a person decides: `reconcile`, `why` and `bless`. Nothing here sends anything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -22,7 +23,8 @@ from pipeline.domain.step import AssetName
 from pipeline.ledger import Blessing, Decision, Ledger
 from pipeline.plan import Difference, Resolved, differences, resolve
 from pipeline.ports import Recorder
-from pipeline.store import Places
+from pipeline.store import Blessed as BlessedNote
+from pipeline.store import Places, Receipts, Reconciled
 
 T = TypeVar("T")
 
@@ -55,6 +57,12 @@ def settle_unknown(
     places = Places(output=output_of(manifest, output))
 
     def settle(ledger: Ledger) -> int:
+        receipts = Receipts(places.receipts)
+        held = {row.attempt_id for row in ledger.unknown(name)}
+        for row, decision in decisions:
+            if row.attempt_id in held:
+                said = Reconciled(attempt_id=row.attempt_id, word=decision, decided_at=world.clock.now())
+                receipts.decide(said)
         return sum(ledger.reconcile([row.attempt_id], decision) for row, decision in decisions)
 
     writing = Writing(places=places, manifest=name, world=world, wait=wait, recorder=recorder, work=settle)
@@ -140,22 +148,28 @@ def _price(step: Resolved) -> MicroUsd:
 
 def _chain(desk: ReadingDesk, asset: str, choice: Choice) -> list[Resolved]:
     """The steps of the chain an asset belongs to. Raises UserError with the nearest names for a stranger."""
-    names: list[str] = []
     chain: list[Resolved] = []
-    for step in resolve(desk.plan.cells_in_order(), desk.ledger.slots, space_of=desk.space_of, previous=desk.previous):
+    for step in _steps(desk):
         if step.depth == 0:
             if any(other.asset == asset for other in chain):
                 return chain
             chain = []
         chain.append(step)
-        names.append(step.asset)
     if any(other.asset == asset for other in chain):
         return chain
+    raise _stranger(desk, asset, choice)
+
+
+def _steps(desk: ReadingDesk) -> Iterator[Resolved]:
+    return resolve(desk.plan.cells_in_order(), desk.ledger.slots, space_of=desk.space_of, previous=desk.previous)
+
+
+def _stranger(desk: ReadingDesk, asset: str, choice: Choice) -> UserError:
     import difflib  # noqa: PLC0415 -- only for a mistake
 
-    close = difflib.get_close_matches(asset, names, n=1)
+    close = difflib.get_close_matches(asset, [step.asset for step in _steps(desk)], n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"see `pipeline plan {choice.manifest} --all`"
-    raise UserError(f"{choice.manifest}: no asset '{asset}' ({hint})")
+    return UserError(f"{choice.manifest}: no asset '{asset}' ({hint})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,25 +185,38 @@ def bless_assets(
 ) -> tuple[Blessed, ...]:
     """Keeps the present pictures of assets for their changed keys, parents before children. Blocks.
 
-    Raises UserError for unknown names, LedgerBusy.
+    Raises UserError for unknown names (then none is blessed), LedgerBusy.
     """
     manifest, _ = load_manifest(choice, world)
     places = Places(output=output_of(choice.manifest, choice.output))
-    done: list[Blessed] = []
+    with ExitStack() as stack:
+        depths = {step.asset: step.depth for step in _named(open_reading(choice, world, stack), assets, choice)}
 
     def bless(ledger: Ledger) -> tuple[Blessed, ...]:
-        for asset in assets:
+        done: dict[AssetName, Blessed] = {}
+        # A child's key is known only when its parent's picture is: each depth is looked at anew.
+        for depth in sorted(set(depths.values())):
+            level = [asset for asset in depths if depths[asset] == depth]
             with ExitStack() as stack:
                 desk = open_reading(choice, world, stack)
-                step = next(each for each in _chain(desk, asset, choice) if each.asset == asset)
-                done.append(_bless(desk, ledger, step))
-        return tuple(done)
+                done.update((step.asset, _bless(desk, ledger, step)) for step in _named(desk, level, choice))
+        return tuple(done[asset] for asset in depths)
 
     writing = Writing(places=places, manifest=manifest.name, world=world, wait=wait, recorder=recorder, work=bless)
     return anyio.run(writing.do)
 
 
-def _bless(desk: ReadingDesk, ledger: Ledger, step: Resolved) -> Blessed:
+def _named(desk: ReadingDesk, assets: Sequence[str], choice: Choice) -> list[Resolved]:
+    """The steps of these names, in the order of the names. Raises UserError for one that the manifest does not have."""
+    wanted = frozenset(assets)
+    found = {step.asset: step for step in _steps(desk) if step.asset in wanted}
+    for asset in assets:
+        if asset not in found:
+            raise _stranger(desk, asset, choice)
+    return [found[AssetName(asset)] for asset in dict.fromkeys(assets)]
+
+
+def _bless(desk: ReadingDesk, ledger: Ledger, step: Resolved, at: datetime) -> Blessed:
     space = desk.space_of(step.recipe.provider)
     row = ledger.asset(desk.manifest.name, step.asset, space)
     if row is None or row.key is None or row.image is None:
@@ -198,14 +225,26 @@ def _bless(desk: ReadingDesk, ledger: Ledger, step: Resolved) -> Blessed:
         return Blessed(asset=step.asset, note="its parent's picture is not settled: bless or run the parent first")
     if step.state is State.DONE:
         return Blessed(asset=step.asset, note="nothing changed: its picture is the right one already")
-    ledger.bless(
-        Blessing(
-            manifest=desk.manifest.name,
-            asset=step.asset,
-            space=space,
-            old_key=row.key,
-            new_key=step.key,
-            parts=step.parts(),
-        )
+    blessing = Blessing(
+        manifest=desk.manifest.name,
+        asset=step.asset,
+        space=space,
+        old_key=row.key,
+        new_key=step.key,
+        parts=step.parts(),
     )
+    Receipts(desk.places.receipts).decide(_noted(blessing, at))
+    ledger.bless(blessing)
     return Blessed(asset=step.asset)
+
+
+def _noted(blessing: Blessing, at: datetime) -> BlessedNote:
+    return BlessedNote(
+        manifest=blessing.manifest,
+        space=blessing.space,
+        asset=blessing.asset,
+        old_key=blessing.old_key,
+        new_key=blessing.new_key,
+        parts=blessing.parts,
+        decided_at=at,
+    )

@@ -21,7 +21,7 @@ from pipeline.ports import Recorder
 from pipeline.store import FileStore, Places, Receipts, Spool, Tree
 from pipeline.upkeep.clearing import Garbage, collect, garbage, prune, unclaimed
 from pipeline.upkeep.fault import Fault, Kind
-from pipeline.upkeep.rebuilding import Rebuilt, rebuild
+from pipeline.upkeep.rebuilding import Rebuilder, Rebuilt
 from pipeline.upkeep.repairing import Mended, Repairer
 from pipeline.upkeep.verifying import Verifier
 
@@ -68,8 +68,16 @@ class Keeping:
         self.places.make()
         self._move_aside()
         with self._writing() as ledger:
-            store = FileStore(self.places.images)
-            return rebuild(ledger, store, Receipts(self.places.receipts), self._tree(), self.places.output)
+            return Rebuilder(
+                ledger=ledger,
+                store=FileStore(self.places.images),
+                receipts=Receipts(self.places.receipts),
+                spool=Spool(self.places.spool, self.places.quarantine),
+                tree=self._tree(),
+                output=self.places.output,
+                boot_id=self.world.boot,
+                now=self.world.clock.now(),
+            ).rebuild()
 
     def _move_aside(self) -> None:
         stamp = f"{self.world.clock.now():%Y%m%dT%H%M%S}"

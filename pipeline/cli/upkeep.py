@@ -93,8 +93,8 @@ def _rebuild(keeping: "Keeping", *, as_json: bool) -> int:
         click.echo(
             f"the ledger was made anew: {rebuilt.attempts} purchases, {rebuilt.images} images,"
             f" {rebuilt.placements} files in the output tree; {rebuilt.orphans} images without a receipt,"
-            f" {rebuilt.lost} lost,"
-            f" {rebuilt.broken} receipts that cannot be read"
+            f" {rebuilt.lost} lost, {rebuilt.decisions} decisions of yours, {rebuilt.unknown} requests that were on"
+            f" their way and are held as unknown, {rebuilt.broken} receipts that cannot be read"
         )
     return 1 if rebuilt.broken else 0
 

@@ -17,7 +17,7 @@ from pipeline.ledger.rows import micros
 
 FILE: Final = "ledger.db"
 BACKUPS: Final = "backups"
-EVIDENCE: Final = ("receipts", "images")
+EVIDENCE: Final = ("receipts", "images", "spool")
 """Folders beside the ledger that say it once knew more than an empty one does."""
 
 _HEADER: Final = b"SQLite format 3\x00"
@@ -72,8 +72,10 @@ def open_reader(folder: Path, *, now: Callable[[], datetime]) -> tuple[Book, boo
 
 
 def has_evidence(folder: Path) -> bool:
-    """Whether receipts or images lie beside the ledger."""
-    return any(next((folder / name).rglob("*.*"), None) is not None for name in EVIDENCE)
+    """Whether receipts, images or notes of requests on their way lie beside the ledger."""
+    found = (path for name in EVIDENCE for path in (folder / name).rglob("*.*"))
+    # What a process left that was killed while it tried whether it may write here says nothing.
+    return any(not path.name.startswith(".") for path in found)
 
 
 def is_unread(book: Book) -> bool:

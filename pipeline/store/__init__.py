@@ -7,7 +7,7 @@
     receipts = Receipts(places.receipts)
     tree = Tree(places.output, store)
 
-    with spool.open(attempt_id, reserve=bytes_expected) as flight:   # before the intent; DiskFull: send nothing
+    with spool.open(attempt_id, reserve=bytes_expected, intent=intent) as flight:  # DiskFull: send nothing
         head = await endpoint.post(request, flight)
         body = flight.finish()                                       # durable from here on
     image = store.put(picture)                                       # durable, named by its hash
@@ -19,6 +19,7 @@ Everything here blocks and belongs in a worker thread, but `SpoolFlight.sent`, `
 bytes to the kernel. Nothing here is told the time, an API key or what a picture costs.
 """
 
+from pipeline.store.decisions import Blessed, Decided, Reconciled
 from pipeline.store.flight import SpoolFlight
 from pipeline.store.images import DamagedImage, FileStore, MemoryStore, StoredFile
 from pipeline.store.places import Places
@@ -27,8 +28,10 @@ from pipeline.store.spool import Evidence, Spool
 from pipeline.store.tree import Placed, Tree, Unplaceable
 
 __all__ = [
+    "Blessed",
     "BrokenReceipt",
     "DamagedImage",
+    "Decided",
     "Evidence",
     "FileStore",
     "MemoryStore",
@@ -36,6 +39,7 @@ __all__ = [
     "Places",
     "Receipt",
     "Receipts",
+    "Reconciled",
     "Spool",
     "SpoolFlight",
     "StoredFile",

@@ -59,18 +59,33 @@ class SpoolFlight:
         if fd >= 0:
             os.close(fd)
 
-    def prepare(self, reserve: int) -> None:
-        """Makes the file with room for *reserve* bytes. Raises DiskFull, MachineError; then nothing is left behind."""
+    def prepare(self, reserve: int, intent: bytes = b"") -> None:
+        """Makes the file with room for *reserve* bytes, and notes the *intent* beside it.
+
+        Raises DiskFull, MachineError; then nothing is left behind.
+        """
         with durable.told(f"{self._path('part')}: cannot reserve room for an answer"), self._inside() as inside:
             failpoint("spool.reserve")
             self._fd = durable.create(self._name("part"), inside=inside, mode=_PRIVATE)
             try:
                 reserve_space(self._fd, reserve)
+                if intent:
+                    self._note(intent, inside)
             except OSError:
                 self.close()
                 durable.discard(self._name("part"), inside=inside)
+                durable.discard(self._name("intent"), inside=inside)
                 raise
         self._pieces = []
+
+    def _note(self, intent: bytes, inside: int) -> None:
+        # Not synced: it is read only when the ledger, whose `sent` row is, was lost; a killed process loses no page.
+        failpoint("spool.intent")
+        fd = durable.create(self._name("intent"), inside=inside, mode=_PRIVATE)
+        try:
+            durable.write_all(fd, intent)
+        finally:
+            os.close(fd)
 
     @property
     def trouble(self) -> MachineError | None:
@@ -219,7 +234,7 @@ class SpoolFlight:
             return durable.read_regular(self._path(f"{number}.bin"), at_most=_LARGEST_BODY)
 
     def discard(self) -> None:
-        """Removes every file of this attempt; ``.sent`` goes last, for while it is there something may be owed.
+        """Removes every file of this attempt; marker and intent go last: while both are there, something may be owed.
 
         Call it only when the ledger has the settlement, or before the intent. Raises MachineError.
         """
@@ -255,12 +270,12 @@ class SpoolFlight:
             durable.sync_folder(inside)
 
     def files(self) -> list[str]:
-        """Names of this attempt's files in the order in which they may go: ``.sent`` last."""
-        kinds = {"sent", "head", "part", "body"}
+        """Names of this attempt's files in the order in which they may go."""
+        kinds = {"intent", "sent", "head", "part", "body"}
         found = (entry.name for entry in os.scandir(self._folder) if entry.name.startswith(f"{self.attempt_id}."))
         start = len(self.attempt_id)
         ours = (name for name in found if name[start + 1 :] in kinds or _PICTURE.fullmatch(name[start:]))
-        return sorted(ours, key=lambda name: (name.endswith(".sent"), name))
+        return sorted(ours, key=lambda name: (name.endswith(".intent"), name.endswith(".sent"), name))
 
     def _inside(self) -> contextlib.AbstractContextManager[int]:
         return durable.folder(self._folder, follow=True)

@@ -1,51 +1,49 @@
 """The text of a receipt and back: strict in reading, because it may come from a damaged disk or a stranger."""
 
 import dataclasses
-import json
-import math
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, cast
 
-from pipeline.domain.digest import Digest, Json, canonical_json, digest_of
+from pipeline.domain.digest import Digest, Json
 from pipeline.domain.image import Facts, Format, Image
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import AttemptId, Intent, IntentSlot, Kept, Outcome, RunId, Settlement, Space, State
 from pipeline.domain.step import KEY_VERSION, Accept, AssetName, KeyParts, Protocol, Role, StepKey, step_key
+from pipeline.store import sealed
+from pipeline.store.sealed import Fields
 
 VERSION: Final = 1
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_MOST: Final = 1000
-_LONGEST: Final = 100_000
+_DIGEST: Final = sealed.DIGEST
+_MOST: Final = sealed.MOST
+_LONGEST: Final = sealed.LONGEST
 _TOLD: Final = 4_000
 """Characters of what a host said that are kept."""
 
 
 def to_bytes(intent: Intent, settlement: Settlement) -> bytes:
     """Indented JSON, sealed with the SHA-256 of its own canonical form. No picture, no base64, no key is in it."""
-    body: dict[str, Json] = {"version": VERSION, "intent": _intent(intent), "settlement": _settlement(settlement)}
-    sealed = {**body, "sha256": digest_of(canonical_json(body))}
-    return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass") + b"\n"
+    return sealed.seal({"version": VERSION, "intent": _intent(intent), "settlement": _settlement(settlement)})
 
 
 def from_bytes(data: bytes) -> tuple[Intent, Settlement]:
     """What `to_bytes` wrote. Raises ValueError, with a line, for anything else."""
-    try:
-        loaded = json.loads(data.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError("not JSON") from error
-    body = _Fields(loaded)
-    seal = body.text("sha256")
-    if digest_of(canonical_json({key: value for key, value in body.all().items() if key != "sha256"})) != seal:
-        raise ValueError("its seal is broken: the text was damaged or changed")
-    if body.number("version") != VERSION:
-        raise ValueError("written by another version of this program")
+    body = sealed.unseal(data, VERSION)
     intent = _read_intent(body.fields("intent"))
     settlement = _read_settlement(body.fields("settlement"))
     if settlement.attempt_id != intent.attempt_id or len(settlement.kept) > _MOST:
         raise ValueError("its two halves do not belong together")
     return intent, settlement
+
+
+def intent_to_bytes(intent: Intent) -> bytes:
+    """An intent alone, sealed as a receipt is: what the spool has of an attempt that is on its way."""
+    return sealed.seal({"version": VERSION, "intent": _intent(intent)})
+
+
+def intent_from_bytes(data: bytes) -> Intent:
+    """What `intent_to_bytes` wrote. Raises ValueError, with a line, for anything else."""
+    return _read_intent(sealed.unseal(data, VERSION).fields("intent"))
 
 
 def _intent(intent: Intent) -> dict[str, Json]:
@@ -106,78 +104,7 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-class _Fields:
-    """A JSON object whose fields are read by name and type; anything else is a ValueError that names the field."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, value: object) -> None:
-        if not isinstance(value, dict):
-            raise ValueError("an object was expected")  # noqa: TRY004 - every fault of a text is a ValueError here
-        self._values: dict[str, Json] = value
-
-    def all(self) -> dict[str, Json]:
-        return self._values
-
-    def text(self, name: str) -> str:
-        value = self._values.get(name)
-        if not isinstance(value, str) or len(value) > _LONGEST:
-            raise ValueError(f"{name}: text was expected")
-        return value
-
-    def number(self, name: str) -> int:
-        value = self._values.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
-            raise ValueError(f"{name}: a whole number was expected")
-        return value
-
-    def real(self, name: str) -> float:
-        value = self._values.get(name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise ValueError(f"{name}: a number was expected")
-        return float(value)
-
-    def flag(self, name: str) -> bool:
-        value = self._values.get(name)
-        if not isinstance(value, bool):
-            raise ValueError(f"{name}: true or false was expected")  # noqa: TRY004 - as above
-        return value
-
-    def digest(self, name: str) -> Digest:
-        value = self.text(name)
-        if not _DIGEST.fullmatch(value):
-            raise ValueError(f"{name}: a SHA-256 was expected")
-        return Digest(value)
-
-    def time(self, name: str) -> datetime:
-        moment = datetime.fromisoformat(self.text(name))
-        if moment.tzinfo is None:
-            raise ValueError(f"{name}: a time with its zone was expected")
-        return moment
-
-    def fields(self, name: str) -> "_Fields":
-        return _Fields(self._values.get(name))
-
-    def mapping(self, name: str) -> dict[str, Json]:
-        return self.fields(name).all()
-
-    def items(self, name: str) -> list[Json]:
-        value = self._values.get(name)
-        if not isinstance(value, list) or len(value) > _MOST:
-            raise ValueError(f"{name}: a list was expected")
-        return value
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        values = self.items(name)
-        if not all(isinstance(value, str) for value in values):
-            raise ValueError(f"{name}: a list of texts was expected")
-        return tuple(cast("list[str]", values))
-
-    def has(self, name: str) -> bool:
-        return self._values.get(name) is not None
-
-
-def _read_intent(body: _Fields) -> Intent:
+def _read_intent(body: Fields) -> Intent:
     return Intent(
         attempt_id=AttemptId(body.text("attempt_id")),
         run_id=RunId(body.text("run_id")),
@@ -187,7 +114,7 @@ def _read_intent(body: _Fields) -> Intent:
         endpoint=body.text("endpoint"),
         protocol=body.text("protocol"),
         model=body.text("model"),
-        slots=tuple(_read_slot(_Fields(slot)) for slot in body.items("slots")),
+        slots=tuple(_read_slot(Fields(slot)) for slot in body.items("slots")),
         cost_low=MicroUsd(body.number("cost_low")),
         cost_high=MicroUsd(body.number("cost_high")),
         request_digest=Digest(body.text("request_digest")),
@@ -201,9 +128,15 @@ def _read_intent(body: _Fields) -> Intent:
     )
 
 
-def _read_slot(body: _Fields) -> IntentSlot:
+def _read_slot(body: Fields) -> IntentSlot:
     key = StepKey(body.digest("key"))
-    raw = body.fields("parts")
+    parts = read_parts(body.fields("parts"), key)
+    accept = _read_accept(body.fields("accept")) if body.has("accept") else Accept()
+    return IntentSlot(key=key, parts=parts, asset=AssetName(body.text("asset")), accept=accept)
+
+
+def read_parts(raw: Fields, key: StepKey) -> KeyParts:
+    """The parts of a key. Raises ValueError also when they are the parts of another one."""
     parts = KeyParts(
         protocol=cast("Protocol", raw.text("protocol")),
         model=raw.text("model"),
@@ -214,11 +147,10 @@ def _read_slot(body: _Fields) -> IntentSlot:
     )
     if raw.number("key_version") == KEY_VERSION and step_key(parts) != key:
         raise ValueError("key: it is not the key of its parts")
-    accept = _read_accept(body.fields("accept")) if body.has("accept") else Accept()
-    return IntentSlot(key=key, parts=parts, asset=AssetName(body.text("asset")), accept=accept)
+    return parts
 
 
-def _read_accept(body: _Fields) -> Accept:
+def _read_accept(body: Fields) -> Accept:
     match (body.text("size"), body.text("format")):
         case ("any" | "exact" as size, "any" | "exact" as form):
             return Accept(size=size, format=form)
@@ -232,13 +164,13 @@ def _read_input(entry: Json) -> tuple[Role, Digest]:
     raise ValueError("inputs: a role and a SHA-256 were expected")
 
 
-def _read_settlement(body: _Fields) -> Settlement:
+def _read_settlement(body: Fields) -> Settlement:
     return Settlement(
         attempt_id=AttemptId(body.text("attempt_id")),
         outcome=Outcome(body.text("outcome")),
         ended_at=body.time("ended_at"),
         space=Space(body.text("space")),
-        kept=tuple(_read_kept(_Fields(kept)) for kept in body.items("kept")),
+        kept=tuple(_read_kept(Fields(kept)) for kept in body.items("kept")),
         reason=body.text("reason"),
         http_status=body.number("http_status"),
         error_code=body.text("error_code"),
@@ -264,7 +196,7 @@ def _read_resolved(raw: Mapping[str, Json]) -> dict[str, str]:
     return cast("dict[str, str]", dict(raw))
 
 
-def _read_kept(body: _Fields) -> Kept:
+def _read_kept(body: Fields) -> Kept:
     facts = Facts(
         format=Format(body.text("format")),
         width=body.number("width"),

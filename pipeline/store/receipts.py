@@ -1,8 +1,9 @@
-"""What was bought, one file an attempt: complete enough that a lost ledger can be made anew from these alone."""
+"""What was bought and what people decided, a file each: a lost ledger can be made anew from these alone."""
 
 import contextlib
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
@@ -11,11 +12,13 @@ from typing import Final
 
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.record import Intent, Settlement
-from pipeline.store import durable
+from pipeline.store import decisions, durable
+from pipeline.store.decisions import Decided
 from pipeline.store.receipt_text import from_bytes, to_bytes
 
 _ATTEMPT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _MONTH: Final = re.compile(r"\d{6}")
+_DECISIONS: Final = "decisions"
 _PRIVATE: Final = 0o600
 _LARGEST: Final = 8 * 1024 * 1024
 
@@ -38,7 +41,10 @@ class BrokenReceipt:
 
 
 class Receipts:
-    """Receipts as ``<folder>/<yyyymm>/<attempt>.json`` (month of the intent, UTC), mode 0600, never deleted."""
+    """Receipts as ``<folder>/<yyyymm>/<attempt>.json`` (month of the intent, UTC), mode 0600, never deleted.
+
+    What a person decided lies in ``<folder>/decisions``, named by its time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -56,11 +62,39 @@ class Receipts:
         path = self._path(intent)
         month = path.parent.name
         with durable.told(f"{path}: cannot write a receipt"), durable.folder(self._folder, follow=True) as root:
-            self._make_month(month, inside=root)
+            self._make_folder(month, inside=root)
             with durable.folder(month, inside=root) as inside:
                 _write(path.name, data, root=root, inside=inside)
             failpoint("receipt.written")
         return path
+
+    def decide(self, decided: Decided) -> Path:
+        """Writes a person's decision durably, before the ledger is told. Blocks. Raises DiskFull, MachineError.
+
+        Of two decisions about one attempt the later one counts: the command of the first died on its way.
+        """
+        name = f"{decided.decided_at.astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
+        path = self._folder / _DECISIONS / name
+        with durable.told(f"{path}: cannot write a decision down"), durable.folder(self._folder, follow=True) as root:
+            self._make_folder(_DECISIONS, inside=root)
+            with durable.folder(_DECISIONS, inside=root) as inside:
+                part = durable.temporary()
+                durable.write_whole(part, decisions.to_bytes(decided), inside=root, mode=_PRIVATE)
+                os.rename(part, name, src_dir_fd=root, dst_dir_fd=inside)
+                durable.sync_folder(inside)
+        failpoint("decision.written")
+        return path
+
+    def decided(self) -> Iterator[Decided | BrokenReceipt]:
+        """Every decision, the oldest first; what cannot be read comes as a BrokenReceipt."""
+        folder = self._folder / _DECISIONS
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            try:
+                yield decisions.from_bytes(durable.read_regular(path, at_most=_LARGEST))
+            except OSError as error:
+                yield BrokenReceipt(path=path, what=f"{path}: cannot be read: {error.strerror}")
+            except ValueError as error:
+                yield BrokenReceipt(path=path, what=f"{path}: no decision: {error}")
 
     def walk(self) -> Iterator[Receipt | BrokenReceipt]:
         """Every receipt, in order of its month and attempt; what cannot be read comes as a BrokenReceipt."""
@@ -74,7 +108,7 @@ class Receipts:
         found = _read(path) if path.exists() else None
         return found if isinstance(found, Receipt) else None
 
-    def _make_month(self, month: str, *, inside: int) -> None:
+    def _make_folder(self, month: str, *, inside: int) -> None:
         if month in self._months:
             return
         with contextlib.suppress(FileExistsError):

@@ -1,6 +1,7 @@
 """The flight recorder: what came of every POST, on disk as it comes, so that a killed process loses nothing.
 
-Files of an attempt, in order: ``.part`` (with reserved room, before the intent), ``.sent`` (empty: the first byte is
+Files of an attempt, in order: ``.part`` (with reserved room) and ``.intent`` (what is to be bought, for the day the
+ledger is lost; both before the ledger's own row), ``.sent`` (empty: the first byte is
 about to leave), ``.head`` (JSON), ``.body`` (the whole body, durable), ``.0.bin``… (pictures fetched from url results).
 """
 
@@ -14,15 +15,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pipeline.domain.record import AttemptId
+from pipeline.domain.record import AttemptId, Intent
 from pipeline.domain.request import Head
 from pipeline.store import durable, headers
 from pipeline.store.flight import SpoolFlight
+from pipeline.store.receipt_text import intent_from_bytes, intent_to_bytes
 
 _ATTEMPT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_FILE: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,99})\.(sent|head|part|body|(\d{1,3})\.bin)")
+_FILE: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,99})\.(intent|sent|head|part|body|(\d{1,3})\.bin)")
 _MEMORY: Final = 64 * 1024 * 1024
 _LARGEST_HEAD: Final = 128 * 1024
+_LARGEST_INTENT: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +70,28 @@ class Spool:
         self._memory = memory
         self._keep_headers = keep_headers
 
-    def open(self, attempt_id: AttemptId, reserve: int = 0) -> SpoolFlight:
-        """A recorder for a new attempt with room for *reserve* bytes of answer. Blocks.
+    def open(self, attempt_id: AttemptId, reserve: int = 0, intent: Intent | None = None) -> SpoolFlight:
+        """A recorder for a new attempt with room for *reserve* bytes of answer, its *intent* noted beside it. Blocks.
 
         Call it before the intent is written: raises DiskFull when that room cannot be had, and then nothing may be
         sent. Raises MachineError when the attempt has files already, ValueError for an unusable id.
         """
         flight = self._flight(attempt_id)
-        flight.prepare(reserve)
+        flight.prepare(reserve, intent_to_bytes(intent) if intent is not None else b"")
         return flight
 
     def reopen(self, attempt_id: AttemptId) -> SpoolFlight:
         """The recorder of an attempt whose process died: ``fragment()``, ``finish()`` and the rest work as before."""
         return self._flight(attempt_id)
+
+    def intent(self, attempt_id: AttemptId) -> Intent | None:
+        """What an attempt was to buy, as noted when it was opened; None where there is no such note, or a torn one."""
+        try:
+            noted = durable.read_regular(self._folder / f"{attempt_id}.intent", at_most=_LARGEST_INTENT)
+            intent = intent_from_bytes(noted)
+        except (OSError, ValueError):
+            return None
+        return intent if intent.attempt_id == attempt_id else None
 
     def scan(self) -> Iterator[Evidence]:
         """What is there of each attempt, in order of its id. Raises MachineError when the folder cannot be read."""

@@ -37,7 +37,9 @@ def tell(word: str) -> None:
 
 def receive(places: Places) -> SpoolFlight:
     body = picture()
-    flight = Spool(places.spool, places.quarantine).open(records.INTENT.attempt_id, reserve=len(body) * 2)
+    flight = Spool(places.spool, places.quarantine).open(
+        records.INTENT.attempt_id, reserve=len(body) * 2, intent=records.INTENT
+    )
     tell("reserved")
     flight.sent()
     flight.head(Head(status=200, headers={"x-request-id": "req_1", "set-cookie": "secret"}, seconds=0.5))
