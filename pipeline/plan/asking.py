@@ -4,6 +4,7 @@ import os.path
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.domain.digest import Digest, Json
 from pipeline.domain.errors import PipelineError
@@ -43,12 +44,8 @@ class Given:
 NOTHING = Given()
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Asked:
-    """What a step asks in a cell. problem: why it cannot be asked, as in `Step.problem`; empty when it can.
-
-    Never written to; not frozen, since one is made for every cell of a million.
-    """
+class Asked(NamedTuple):
+    """What a step asks in a cell. problem: why it cannot be asked, as in `Step.problem`; empty when it can."""
 
     prompt: str = ""
     given: Given = NOTHING
@@ -156,14 +153,12 @@ class Asking:
         """Never raises: what is wrong with one asset is its own problem."""
         try:
             prompt = self._prompt(cell)
-            if not prompt or prompt.isspace():
-                raise PipelineError("it is empty here")
-            if len(prompt) > LONGEST_PROMPT:
-                raise PipelineError(f"it has {len(prompt):,} characters, at most {LONGEST_PROMPT:,}")
+            if prompt.isspace() or not 0 < len(prompt) <= LONGEST_PROMPT:
+                raise PipelineError(_no_prompt(prompt))
         except PipelineError as error:
             return Asked(problem=f"{FAULT}prompt: {error}")
         if self._alone:
-            return Asked(prompt=prompt)
+            return Asked(prompt)
         try:
             return Asked(prompt=prompt, given=self._given(cell))
         except PipelineError as error:
@@ -185,3 +180,9 @@ class Asking:
             key_inputs=tuple((ref.role, ref.digest) for ref in given if ref.digest is not None),
             sizes=tuple(size for _, size in taken),
         )
+
+
+def _no_prompt(text: str) -> str:
+    if len(text) > LONGEST_PROMPT:
+        return f"it has {len(text):,} characters, at most {LONGEST_PROMPT:,}"
+    return "it is empty here"

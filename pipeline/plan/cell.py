@@ -1,7 +1,7 @@
 """A planned cell: values and a compiled shot, from which steps are made when somebody asks for them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.domain.errors import PipelineError
 from pipeline.domain.step import AssetName, Step
@@ -26,6 +26,7 @@ class PlannedShot:
         self.step_ids = ("", *(step.id for step in shot.chain))
         self.is_single = not shot.chain
         self.candidates = range(1, shot.n + 1)
+        self.packs = shot.per_request > 1
         self._model_at = self.axes.index(MODEL_AXIS) if MODEL_AXIS in self.axes else None
         self.recipes: Mapping[str, tuple[Recipe, ...]] = {
             alias: tuple(recipe(manifest, catalogue, shot, alias, depth) for depth in depths)
@@ -35,6 +36,8 @@ class PlannedShot:
         self.may_fail = shot.where is not None or any(
             value.problem for values in (*(axis.values for axis in shot.axes), *shot.include) for value in values
         )
+        # Most cells by far: nothing to ask of them but the prompt and its pictures.
+        self.is_plain = self.is_single and not self.may_fail and shot.path is None
 
     def _aliases(self) -> tuple[str, ...]:
         """The model aliases this shot's cells may have, in the order of the axis."""
@@ -60,10 +63,10 @@ class PlannedShot:
         return self.shot.n * len(self.step_ids)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedCell:
+class PlannedCell(NamedTuple):
     """One cell of a plan. values: in the order of the axes as written. Everything else is made when it is asked for:
-    a million cells are a million small values, one after another, never a list of steps."""
+    a million cells are a million small values, one after another, never a list of steps. A tuple, since nothing that
+    cannot be changed is made faster."""
 
     plan: PlannedShot
     values: Cell
@@ -95,10 +98,9 @@ class PlannedCell:
     def asked(self) -> tuple[Asked, ...]:
         """What each depth asks, rendered. A problem is passed on to every later depth: it has no picture to edit."""
         plan = self.plan
-        problem = self.problem if plan.may_fail else ""
-        problem = problem or (self._path_problem() if plan.shot.path else "")
-        if plan.is_single and not problem:
+        if plan.is_plain:
             return (plan.askings[0].asked(self.values),)
+        problem = self.problem or (self._path_problem() if plan.shot.path else "")
         asked: list[Asked] = []
         for asking in plan.askings:
             asked.append(Asked(problem=problem) if problem else asking.asked(self.values))

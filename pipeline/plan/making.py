@@ -1,6 +1,7 @@
 """Manifest, digests of its inputs and catalogue in; a plan out: pure, lazy, the same on every machine."""
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 from pipeline.domain.digest import Digest
@@ -89,8 +90,7 @@ def _cells(shot: PlannedShot, provider: str | None) -> Iterator[PlannedCell]:
     models = None if provider is None else shot.aliases_at(provider)
     if models is not None and not models:
         return
-    for values in shot.matrix.cells(models):
-        yield PlannedCell(plan=shot, values=values)
+    yield from map(PlannedCell, repeat(shot), shot.matrix.cells(models))
 
 
 def _unread(source: str) -> Digest:

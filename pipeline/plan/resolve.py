@@ -7,8 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 
-from pipeline.domain.capability import Quote
-from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import Space
 from pipeline.plan.cell import PlannedCell
 from pipeline.plan.resolved import Resolved
@@ -46,7 +44,7 @@ def resolve(
 
 
 class Closing:
-    """Turns resolved chains into entries: counts what may still be asked, finds twins, packs candidates, prices.
+    """Finishes resolved steps: counts what may still be asked, finds twins, packs candidates.
 
     marks_twins: off where somebody else looks after them. What is asked already is remembered as 64-bit hashes, a
     hundred bytes an asked step and nothing for the rest.
@@ -59,66 +57,51 @@ class Closing:
         self._seen: defaultdict[Space, set[int]] = defaultdict(set)
 
     def close(self, steps: list[Resolved]) -> list[Resolved]:
-        """The same steps, chain after chain, with what may be asked told from what may not and prices on what is."""
-        if self._left is not None or self._marks_twins:
-            self._admit(steps)
-        packed: list[Resolved] = []
-        for step in steps:
-            if step.verdict.asks:
-                if step.depth == 0 and step.cell.plan.shot.per_request > 1:
-                    packed.append(step)
-                else:
-                    step.quote, step.leads = step.price(1), True
-        _pack(packed)
+        """The same steps, chain after chain, with what may be asked told from what may not."""
+        if self._left is not None:
+            self._limit(steps)
+        elif self._marks_twins:
+            for step in steps:
+                if step.verdict.asks and self._is_known(step):
+                    step.verdict = TWIN
+        _pack(step for step in steps if step.cell.plan.packs and step.depth == 0 and step.asks)
         return steps
 
-    def _admit(self, steps: Iterable[Resolved]) -> None:
-        """Marks what is a twin or beyond the limit; an edit of a parent that is not asked waits with it."""
+    def _limit(self, steps: Iterable[Resolved]) -> None:
+        """Marks what is beyond the limit, and twins, which cost nothing of it; an edit of a parent that is not asked
+        waits with it."""
         waits = False
         for step in steps:
             waits = waits and step.depth > 0
-            if step.verdict.asks:
+            if step.asks:
                 step.verdict = WAITS if waits else self._admitted(step)
                 waits = waits or step.verdict is BEYOND
 
     def _admitted(self, step: Resolved) -> Verdict:
         if self._is_known(step):
             return TWIN if self._marks_twins else step.verdict
-        if self._left is not None:
-            if self._left <= 0:
-                return BEYOND
-            self._left -= 1
+        if self._left == 0:
+            return BEYOND
+        self._left = self._left - 1 if self._left is not None else None
         return step.verdict
 
     def _is_known(self, step: Resolved) -> bool:
         """Whether the same is asked already; from now on it is, unless the limit is reached."""
         seen = self._seen[self._space_of(step.recipe.provider)]
         at = hash(step.key)
-        known = at in seen
+        if at in seen:
+            return True
         if self._left != 0:
             seen.add(at)
-        return known
+        return False
 
 
-def _pack(bases: Sequence[Resolved]) -> None:
-    """Prices base pictures of shots that pack candidates: up to ``per_request`` of one cell share a request."""
+def _pack(bases: Iterable[Resolved]) -> None:
+    """Lets base pictures of one cell share requests, up to ``per_request`` each."""
     for _, group in groupby(bases, key=lambda step: id(step.cell)):
         candidates = list(group)
         per_request = candidates[0].cell.plan.shot.per_request
         for start in range(0, len(candidates), per_request):
             pack = candidates[start : start + per_request]
-            quote = _share(pack[0].price(len(pack)), len(pack))
             for step in pack:
-                step.quote, step.leads = quote, step is pack[0]
-
-
-def _share(quote: Quote | None, count: int) -> Quote | None:
-    """One step's part of a request's price, rounded up."""
-    if quote is None or count == 1:
-        return quote
-    return Quote(
-        expected=MicroUsd(-(-quote.expected // count)),
-        worst=MicroUsd(-(-quote.worst // count)),
-        source=quote.source,
-        tokens=quote.tokens // count,
-    )
+                step.shares, step.behind = len(pack), step is not pack[0]

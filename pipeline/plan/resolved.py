@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.domain.capability import Quote
 from pipeline.domain.digest import Digest
+from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import Slot, State
 from pipeline.domain.request import ReadyStep
 from pipeline.domain.step import AssetName, KeyParts, Role, Step, StepKey
@@ -19,9 +20,8 @@ class Resolved:
     not frozen, since a million of them are made and freezing each would cost more than looking it up.
 
     key: the step's key; while its parent's picture is not there, its plan key (final is False); None when it cannot be
-    asked. parent_picture: what stands for the parent's picture in the key. quote: its part of its request's price in
-    micro-USD; None when nothing is asked or no price is known. leads: it is the first step of its request (candidates
-    that are packed share one), so that requests can be counted.
+    asked. parent_picture: what stands for the parent's picture in the key. shares: steps of its request, candidates that
+    are packed; behind: it is not the first of them.
     """
 
     cell: PlannedCell
@@ -34,8 +34,8 @@ class Resolved:
     final: bool
     parent_picture: Digest | None = None
     slot: Slot | None = None
-    quote: Quote | None = None
-    leads: bool = False
+    shares: int = 1
+    behind: bool = False
 
     @property
     def state(self) -> State:
@@ -66,6 +66,26 @@ class Resolved:
     def twin(self) -> bool:
         """Whether another asset of this plan asks the same, so that it comes for nothing."""
         return self.verdict is TWIN
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is asked and the first step of its request, so that requests can be counted."""
+        return self.verdict.asks and not self.behind
+
+    @property
+    def quote(self) -> Quote | None:
+        """Its part of its request's price in micro-USD, rounded up; None when nothing is asked or no price is known."""
+        if not self.verdict.asks:
+            return None
+        quote, count = self.price(self.shares), self.shares
+        if quote is None or count == 1:
+            return quote
+        return Quote(
+            expected=MicroUsd(-(-quote.expected // count)),
+            worst=MicroUsd(-(-quote.worst // count)),
+            source=quote.source,
+            tokens=quote.tokens // count,
+        )
 
     @property
     def asset(self) -> AssetName:

@@ -91,13 +91,12 @@ class Resolver:
 
     def _pictures(self, cells: Iterable[PlannedCell]) -> list[Resolved]:
         """Cells of a shot without edits: most pictures there are, so nothing is made for them that an edit needs."""
-        bases = [
-            _base(cell, candidate, asked, recipe)
-            for cell in cells
-            for asked, recipe in ((cell.asked()[0], cell.plan.recipes_of(cell.values)[0]),)
-            for candidate in cell.plan.candidates
-            if not self._rules.only or self._last_wanted(cell, candidate) >= 0
-        ]
+        bases: list[Resolved] = []
+        for cell in cells:
+            asked, recipe = cell.asked()[0], cell.plan.recipes_of(cell.values)[0]
+            for candidate in cell.plan.candidates:
+                if not self._rules.only or self._last_wanted(cell, candidate) >= 0:
+                    bases.append(_base(cell, candidate, asked, recipe))
         self._judge(bases)
         return bases
 

@@ -34,10 +34,11 @@ from pipeline.ports import Blocking, Clock, Endpoint, Recorder
 from pipeline.provider import salvage
 from pipeline.purchase.culprit import culprit
 from pipeline.purchase.landed import Landed, is_sketch, landed
+from pipeline.purchase.room import Room
 from pipeline.purchase.settle import Ending, Settler, any_filled
-from pipeline.purchase.telling import ended_event, inputs_of, rendered, request_digest, room_for, sent_event
+from pipeline.purchase.telling import ended_event, inputs_of, rendered, request_digest, sent_event
 from pipeline.purchase.watched import Watched
-from pipeline.store import Receipts, Spool
+from pipeline.store import Receipts, Spool, SpoolFlight
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class Recorded:
     prices: Mapping[str, MicroUsd] = field(default_factory=dict)
     cuts: list[float] = field(default_factory=list)
     asked: set[StepKey] = field(default_factory=set)
+    room: Room = field(default_factory=Room)
     observe: Callable[[Head], None] = lambda head: None
     leaving: Callable[[], None] = lambda: None
 
@@ -89,13 +91,14 @@ class Recorded:
         except ProviderError:
             _raise_trouble(flight)
             raise
+        finally:
+            self.room.freed(intent, flight.size)
         _raise_trouble(flight)
         return brought
 
     async def _open(self, intent: Intent, request: ImageRequest) -> Watched:
         """Room on disk, then the durable intent. Raises DiskFull, SlotTaken, LedgerFault; then nothing may be sent."""
-        room = room_for(intent)
-        flight = Watched(await self.blocking(lambda: self.spool.open(intent.attempt_id, reserve=room)))
+        flight = Watched(await self.room.reserve(intent, lambda size: self._spooled(intent, size)))
         buys, again, given = self.address.unknown_buys, request.renew, inputs_of(request)
 
         def open_attempt(ledger: Ledger) -> None:
@@ -108,9 +111,13 @@ class Recorded:
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self.blocking(flight.spooled.discard)
+            self.room.freed(intent, 0)
             raise
         failpoint("attempt.intent")
         return flight
+
+    async def _spooled(self, intent: Intent, size: int) -> SpoolFlight:
+        return await self.blocking(lambda: self.spool.open(intent.attempt_id, reserve=size, intent=intent))
 
     async def _attempt(self, request: ImageRequest, intent: Intent, flight: Watched) -> Rendered:
         """Sends and settles; whatever else happens is written down before it is raised."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from pipeline.domain.digest import Digest
@@ -43,7 +44,7 @@ class Disk:
         self.taken: list[int] = []
 
     async def take(self, size: int) -> int:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         if size > self.free:
             raise DiskFull("full")
         self.free -= size
