@@ -4,7 +4,8 @@ python bench/planning.py [--cells 100000 1000000] [--rounds 3]
 
 Every way runs in a process of its own: CPU seconds of the planning alone (user and system, without start-up and the making
 of the ledger) and the highest memory of the whole process (VmHWM). Both walk the same matrix of four axes with a
-100-character template, make every key and ask the same ledger of this project for all of them.
+100-character template, make every key and ask the same ledger of this project for all of them; `alone` is ours without
+the ledger, everything new.
 """
 
 import argparse
@@ -193,14 +194,26 @@ def ours(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
     """The plan of the product: keys, look-up, states, prices. Gives how many are cached and how many asked."""
     ledger = open_ledger(folder, write=False, host="bench", boot_id="", now=lambda: NOW)
     plan = make_plan(manifest_of(sizes), NoInputs(), OnePrice())
-    cached = asked = 0
+    cached = asked = expected = 0
     for step in resolve(plan.cells_in_order(), ledger.slots, space_of=lambda _: Space(PAID)):
         if step.asks:
-            asked += 1
+            quote = step.quote
+            assert quote is not None
+            asked, expected = asked + 1, expected + quote.expected
         else:
             cached += 1
     ledger.close()
+    assert expected > 40_000 * asked
     return cached, asked
+
+
+def keys_alone(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
+    """Ours against an empty ledger that answers at once: what the planning itself costs, and its highest memory."""
+    plan = make_plan(manifest_of(sizes), NoInputs(), OnePrice())
+    asked = 0
+    for step in resolve(plan.cells_in_order(), lambda _space, _keys: {}, space_of=lambda _: Space(PAID)):
+        asked += step.asks
+    return 0, asked
 
 
 def naive(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
@@ -215,7 +228,11 @@ def naive(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
     return cached, len(steps) - cached
 
 
-WAYS: Mapping[str, Callable[[Path, Sequence[int]], tuple[int, int]]] = {"ours": ours, "naive": naive}
+WAYS: Mapping[str, Callable[[Path, Sequence[int]], tuple[int, int]]] = {
+    "ours": ours,
+    "alone": keys_alone,
+    "naive": naive,
+}
 
 
 def one(way: str, folder: Path, cells: int) -> None:

@@ -20,8 +20,8 @@ class Resolved:
     not frozen, since a million of them are made and freezing each would cost more than looking it up.
 
     key: the step's key; while its parent's picture is not there, its plan key (final is False); None when it cannot be
-    asked. parent_picture: what stands for the parent's picture in the key. shares: steps of its request, candidates that
-    are packed; behind: it is not the first of them.
+    asked. parent_picture: what stands for the parent's picture in the key. shares: steps of its request, candidates
+    that are packed; behind: it is not the first of them.
     """
 
     cell: PlannedCell

@@ -94,9 +94,11 @@ class Resolver:
         bases: list[Resolved] = []
         for cell in cells:
             asked, recipe = cell.asked()[0], cell.plan.recipes_of(cell.values)[0]
-            for candidate in cell.plan.candidates:
-                if not self._rules.only or self._last_wanted(cell, candidate) >= 0:
-                    bases.append(_base(cell, candidate, asked, recipe))
+            bases += [
+                _base(cell, candidate, asked, recipe)
+                for candidate in cell.plan.candidates
+                if not self._rules.only or self._last_wanted(cell, candidate) >= 0
+            ]
         self._judge(bases)
         return bases
 
