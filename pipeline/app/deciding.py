@@ -199,7 +199,9 @@ def bless_assets(
             level = [asset for asset in depths if depths[asset] == depth]
             with ExitStack() as stack:
                 desk = open_reading(choice, world, stack)
-                done.update((step.asset, _bless(desk, ledger, step)) for step in _named(desk, level, choice))
+                done.update(
+                    (step.asset, _bless(desk, ledger, step, world.clock.now())) for step in _named(desk, level, choice)
+                )
         return tuple(done[asset] for asset in depths)
 
     writing = Writing(places=places, manifest=manifest.name, world=world, wait=wait, recorder=recorder, work=bless)
