@@ -86,7 +86,7 @@ async def test_cancelled_on_its_way_it_is_unknown_and_says_why(tmp_path: Path) -
     ((outcome, message),) = bench.rows("SELECT outcome, message FROM v_attempts")
     assert (outcome, message) == ("unknown", "stopped by a second signal while the answer was on its way")
     assert (bench.spent(), bench.states()) == ((0, HIGH), ["unknown"])
-    assert bench.quarantined() == ["head", "part", "sent", "why"]
+    assert bench.quarantined() == ["head", "intent", "part", "sent", "why"]
 
 
 async def test_cancelled_before_the_intent_nothing_is_left(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ ONE, TWO = png("one"), png("two")
 class FullSpool(Spool):
     """A spool without room to reserve."""
 
-    def open(self, attempt_id: AttemptId, reserve: int = 0) -> SpoolFlight:
+    def open(self, attempt_id: AttemptId, reserve: int = 0, intent: Intent | None = None) -> SpoolFlight:
         raise DiskFull("no room for an answer")
 
 
@@ -93,7 +93,7 @@ async def test_without_room_for_an_image_its_body_waits_for_the_next_start(tmp_p
     bench.store = FullStore(FileStore(bench.places.images), full_from=0)
     with pytest.raises(DiskFull, match="image"):
         await bench.buy(ScriptedEndpoint(Script(body=answer_of(ONE))))
-    assert (bench.outcomes(), bench.spooled()) == (["sent"], ["body", "head", "sent"])
+    assert (bench.outcomes(), bench.spooled()) == (["sent"], ["body", "head", "intent", "sent"])
     bench.store = None
     assert (await bench.recover()).images == 1
     assert (bench.outcomes(), bench.states(), bench.spent()) == (["done"], ["done"], (LOW, 0))
