@@ -88,11 +88,14 @@ ADD_IMAGE: Final = (
 ADD_ATTEMPT_IMAGE: Final = "INSERT INTO attempt_images VALUES (?, ?, ?, ?, ?, ?, ?)"
 # A picture once there is only replaced by another that is done: an attempt that brought none takes nothing away.
 PUT_SLOT: Final = """
-    INSERT INTO slots (space, step_key, state, reason, image, attempt_id, run, usd, buys, updated_at, warnings)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    INSERT INTO slots (space, step_key, state, reason, attempt_id, run, usd, buys, updated_at, warnings,
+    image, bytes, format, width, height, has_alpha, transparent)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     state = excluded.state, reason = excluded.reason, image = excluded.image, attempt_id = excluded.attempt_id,
     run = excluded.run, usd = excluded.usd, buys = buys + excluded.buys, updated_at = excluded.updated_at,
-    warnings = excluded.warnings WHERE state <> 'done' OR excluded.state = 'done'"""
+    warnings = excluded.warnings, bytes = excluded.bytes, format = excluded.format, width = excluded.width,
+    height = excluded.height, has_alpha = excluded.has_alpha, transparent = excluded.transparent
+    WHERE state <> 'done' OR excluded.state = 'done'"""
 DECIDE: Final = """
     UPDATE attempts SET decision = ?, decided_at = ?, decision_note = ?, cost = ?
     WHERE attempt = ? AND outcome = 'unknown' AND decision IS NULL"""

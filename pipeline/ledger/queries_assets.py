@@ -9,27 +9,28 @@ SLOTS: Final = """
     WITH RECURSIVE asked (n, step_key) AS (SELECT 1, substr(:keys, 1, 32)
         UNION ALL SELECT n + 1, substr(:keys, n * 32 + 1, 32) FROM asked WHERE n < :count)
     SELECT s.step_key, s.state, s.reason, s.attempt_id, r.run_id, s.usd, s.updated_at, s.warnings,
-    s.image, i.bytes, i.format, i.width, i.height, i.has_alpha, i.transparent
+    s.image, s.bytes, s.format, s.width, s.height, s.has_alpha, s.transparent
     FROM asked CROSS JOIN slots s ON s.space = :space AND s.step_key = asked.step_key
-    JOIN runs r ON r.run = s.run LEFT JOIN images i ON i.sha256 = s.image"""
+    JOIN runs r ON r.run = s.run"""
 PARTS: Final = "SELECT parts FROM keys WHERE step_key = ?"
 # why: the parts each asset's present (or last) picture was asked with
 PREVIOUS_PARTS: Final = """
     SELECT a.asset, k.parts FROM json_each(?) n
     CROSS JOIN assets a ON a.manifest = ? AND a.asset = n.value AND a.space = ?
     JOIN keys k ON k.step_key = coalesce(a.made_key, a.step_key)"""
-SLOT_IMAGE: Final = (
-    "SELECT image, attempt_id, run, usd, buys, warnings FROM slots "
-    "WHERE space = ? AND step_key = ? AND image IS NOT NULL"
-)
+SLOT_IMAGE: Final = "SELECT image, usd FROM slots WHERE space = ? AND step_key = ? AND image IS NOT NULL"
 BLESS: Final = (
     "INSERT INTO blessings (space, step_key, old_key, image, manifest, asset, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 PUT_BLESSED_SLOT: Final = """
-    INSERT INTO slots (space, step_key, state, reason, image, attempt_id, run, usd, buys, updated_at, warnings)
-    VALUES (?, ?, 'done', '', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = 'done', reason = '',
-    image = excluded.image, attempt_id = excluded.attempt_id, run = excluded.run, usd = excluded.usd,
-    updated_at = excluded.updated_at, warnings = excluded.warnings"""
+    INSERT INTO slots (space, step_key, state, reason, attempt_id, run, usd, buys, updated_at, warnings,
+    image, bytes, format, width, height, has_alpha, transparent)
+    SELECT space, :new, 'done', '', attempt_id, run, usd, buys, :now, warnings,
+    image, bytes, format, width, height, has_alpha, transparent FROM slots WHERE space = :space AND step_key = :old
+    ON CONFLICT DO UPDATE SET state = 'done', reason = '', attempt_id = excluded.attempt_id, run = excluded.run,
+    usd = excluded.usd, updated_at = excluded.updated_at, warnings = excluded.warnings, image = excluded.image,
+    bytes = excluded.bytes, format = excluded.format, width = excluded.width, height = excluded.height,
+    has_alpha = excluded.has_alpha, transparent = excluded.transparent"""
 BLESS_ASSET: Final = """
     UPDATE assets SET state = 'done', reason = '', step_key = ?, made_key = NULL, image = ?, usd = ?, updated_at = ?
     WHERE manifest = ? AND asset = ? AND space = ?"""
@@ -147,11 +148,16 @@ MOVED: Final = (
 )
 FORGET_MOVED: Final = "DROP TABLE IF EXISTS temp.moved"
 MOVE_SLOTS: Final = """
-    INSERT INTO slots SELECT :space, s.step_key, s.state, s.reason, s.image, s.attempt_id, s.run, s.usd, s.buys,
-    s.updated_at, s.warnings FROM slots s JOIN temp.moved m ON m.attempt_id = s.attempt_id WHERE s.space <> :space
-    ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason, image = excluded.image,
-    attempt_id = excluded.attempt_id, run = excluded.run, usd = excluded.usd, buys = buys + excluded.buys,
-    updated_at = excluded.updated_at, warnings = excluded.warnings WHERE state <> 'done'"""
+    INSERT INTO slots (space, step_key, state, reason, attempt_id, run, usd, buys, updated_at, warnings,
+    image, bytes, format, width, height, has_alpha, transparent)
+    SELECT :space, s.step_key, s.state, s.reason, s.attempt_id, s.run, s.usd, s.buys, s.updated_at, s.warnings,
+    s.image, s.bytes, s.format, s.width, s.height, s.has_alpha, s.transparent
+    FROM slots s JOIN temp.moved m ON m.attempt_id = s.attempt_id WHERE s.space <> :space
+    ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason, attempt_id = excluded.attempt_id,
+    run = excluded.run, usd = excluded.usd, buys = buys + excluded.buys, updated_at = excluded.updated_at,
+    warnings = excluded.warnings, image = excluded.image, bytes = excluded.bytes, format = excluded.format,
+    width = excluded.width, height = excluded.height, has_alpha = excluded.has_alpha,
+    transparent = excluded.transparent WHERE state <> 'done'"""
 DROP_MOVED_SLOTS: Final = (
     "DELETE FROM slots WHERE space <> :space AND attempt_id IN (SELECT attempt_id FROM temp.moved)"
 )

@@ -103,6 +103,18 @@ def parts_of(column: str) -> KeyParts:
     )
 
 
+def image_columns(image: Image) -> tuple[object, ...]:
+    """``sha256, bytes, format, width, height, has_alpha, transparent`` of a picture."""
+    facts = image.facts
+    kind = facts.format.value
+    sha256 = bytes.fromhex(image.digest)
+    return sha256, image.size, kind, facts.width, facts.height, facts.has_alpha, facts.transparent_share
+
+
+NO_IMAGE: Final = (None,) * 7
+"""The same columns where there is no picture."""
+
+
 def image_or_none(columns: tuple[Any, ...]) -> Image | None:
     """The picture of ``sha256, bytes, format, width, height, has_alpha, transparent``; None when there is none."""
     sha256, size, kind, width, height, has_alpha, transparent = columns

@@ -121,22 +121,7 @@ def _keep_images(book: Book, attempt: _Attempt, settlement: Settlement) -> None:
 
 def put_image(book: Book, image: Image, *, created_at: int, attempt: int | None, key: bytes | None) -> None:
     """Writes a picture's facts; what is there already stays, but for a transparency nobody had looked at."""
-    facts = image.facts
-    book.change(
-        queries.ADD_IMAGE,
-        (
-            bytes.fromhex(image.digest),
-            image.size,
-            facts.format.value,
-            facts.width,
-            facts.height,
-            facts.has_alpha,
-            facts.transparent_share,
-            created_at,
-            attempt,
-            key,
-        ),
-    )
+    book.change(queries.ADD_IMAGE, (*rows.image_columns(image), created_at, attempt, key))
 
 
 def _settle_slots(book: Book, attempt: _Attempt, settlement: Settlement) -> None:
@@ -158,13 +143,13 @@ def _settle_slots(book: Book, attempt: _Attempt, settlement: Settlement) -> None
                 key,
                 state.value,
                 reason,
-                bytes.fromhex(kept.image.digest) if kept else None,
                 attempt.attempt_id,
                 attempt.run,
                 cost if kept else 0,
                 int(kept is not None or settlement.outcome is Outcome.UNKNOWN),
                 now,
                 rows.texts(kept.warnings) if kept else None,
+                *(rows.image_columns(kept.image) if kept else rows.NO_IMAGE),
             ),
         )
 

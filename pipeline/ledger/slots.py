@@ -65,9 +65,9 @@ def bless(book: Book, blessing: Blessing) -> None:
         source = book.row(sql.SLOT_IMAGE, (blessing.space, old))
         if source is None:
             raise UserError(f"{blessing.asset}: it has no picture to keep (run it first)")
-        image, attempt_id, run, usd, buys, warnings = source
+        image, usd = source
         now = book.moment()
         add_key(book, new, blessing.parts)
-        book.change(sql.PUT_BLESSED_SLOT, (blessing.space, new, image, attempt_id, run, usd, buys, now, warnings))
+        book.change(sql.PUT_BLESSED_SLOT, {"space": blessing.space, "old": old, "new": new, "now": now})
         book.change(sql.BLESS, (blessing.space, new, old, image, blessing.manifest, blessing.asset, now))
         book.change(sql.BLESS_ASSET, (new, image, usd, now, blessing.manifest, blessing.asset, blessing.space))
