@@ -28,6 +28,7 @@ from pipeline.wire.words import (
     ASKED_WRONG,
     BAD_KEY,
     BAD_REQUEST,
+    BROKEN_BEHIND,
     CONTENT,
     DAILY,
     KEY,
@@ -100,6 +101,8 @@ ROWS: tuple[Row, ...] = (
     Row(error=NoFunds, statuses=frozenset({402})),
     # by message
     Row(error=OutcomeUnknown, statuses=_TIMEOUT_STATUSES, message=TIMED_OUT),  # the work behind it may go on
+    # A relay (LiteLLM 1.106) tells in its own JSON that the line behind it broke, or hands a proxy's page on in it.
+    Row(error=OutcomeUnknown, statuses=_TIMEOUT_STATUSES, message=BROKEN_BEHIND),
     Row(error=QuotaGone, statuses=frozenset({200, 403, 429}), message=DAILY),
     Row(error=Throttled, statuses=frozenset({429}), message=pattern(r"quota exceeded for metric.*retry in")),
     Row(error=Refused, statuses=_CONTENT_STATUSES, message=CONTENT),

@@ -89,6 +89,16 @@ CONTENT = pattern(
 TIMED_OUT = pattern(
     r"\btimed?[ -]?out\b", r"\btimeout\b", r"\bdeadline exceeded\b", r"\bstatus[ _]?code:?\s*(?:504|52[0-4])\b", r"超时"
 )
+BROKEN_BEHIND = pattern(
+    r"\bAPIConnectionError\b",
+    r"\bconnection (?:was )?(?:error|reset|closed|aborted|broken|lost)\b",
+    r"\bserver disconnected\b",
+    r"\bsocket hang up\b",
+    r"\bunexpected EOF\b",
+    r"\bbroken pipe\b",
+    r"<!doctype html|<html\b",
+    r"连接(?:被重置|中断|断开)",
+)
 LOADED = pattern(
     r"\brate limit",
     r"\btoo many requests\b",

@@ -25,6 +25,10 @@ def maker(message: str, code: str | None = None, kind: str = "", param: str | No
     return {"message": message, "type": kind, "param": param, "code": code}
 
 
+def litellm(kind: str, message: str) -> dict[str, Json]:
+    return maker(f"litellm.{kind}: OpenAIException - {message}\n\nLiteLLM: model group 'x' failed.", "500")
+
+
 TABLE: list[tuple[str, int, bytes | dict[str, Json], type[ProviderError]]] = [
     # OpenAI's own
     (
@@ -131,6 +135,21 @@ TABLE: list[tuple[str, int, bytes | dict[str, Json], type[ProviderError]]] = [
     ("not implemented", 501, maker("x", "api_not_implemented"), BadRequest),
     ("sensitive", 500, maker("x", "sensitive_words_detected"), Refused),
     ("upstream", 502, maker("Upstream service temporarily unavailable", "", "upstream_error"), ServerFault),
+    # LiteLLM's proxy, which tells in its own JSON what it met behind it
+    ("line broken behind", 500, litellm("APIConnectionError: APIConnectionError", "Connection error."), OutcomeUnknown),
+    ("page behind", 502, litellm("BadGatewayError: BadGatewayError", PAGE.decode()), OutcomeUnknown),
+    ("page instead of JSON behind", 500, litellm("APIConnectionError", "'str' object has no …"), OutcomeUnknown),
+    ("timeout behind", 408, litellm("Timeout", "Error code: 524 - {'title': …}"), OutcomeUnknown),
+    ("fault behind", 500, litellm("InternalServerError", "The server had an error."), ServerFault),
+    ("money behind", 429, litellm("RateLimitError", "Your credit balance is exhausted."), NoFunds),
+    ("rate behind", 429, litellm("RateLimitError", "Rate limit reached on input-images per min"), Throttled),
+    ("safety behind", 400, litellm("BadRequestError", "Your request was rejected by the safety system."), Refused),
+    (
+        "reset behind",
+        500,
+        maker("Post https://***: read: connection reset by peer", "do_request_failed"),
+        OutcomeUnknown,
+    ),
     ("upstream timed out", 504, maker("upstream request timed out", "do_request_failed"), OutcomeUnknown),
     ("upstream 524", 500, maker("bad response status code 524", "bad_response_status_code"), OutcomeUnknown),
     ("renamed type", 500, maker("mode", None, "packy_image_generation_user_error"), BadRequest),
