@@ -239,6 +239,21 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A picture that an attempt brought for an asset. at: when the attempt ended; usd: the slot's part of its cost."""
+
+    attempt_id: AttemptId
+    run_id: RunId
+    space: Space
+    asset: AssetName
+    key: StepKey
+    digest: Digest
+    at: datetime
+    usd: MicroUsd
+    revised_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
     """One execution of one plan. exit: None while it runs or when it died."""
 

@@ -11,12 +11,14 @@
 
 *folder* is the output folder's ``.pipeline``. `Ledger` (ledger.py) has runs, attempts, spaces, slots, assets and money;
 ``ledger.memory`` feeds, learned limits and inputs (memory.py); ``ledger.pictures`` what verify and gc ask
-(pictures.py); ``ledger.placements`` files of ours in the output tree (placements.py).
+(pictures.py); ``ledger.placements`` files of ours in the output tree (placements.py); ``ledger.history`` how assets came to be, for
+the contact sheet (history.py).
 """
 
 from pipeline.ledger.assets import Tally
 from pipeline.ledger.committer import Committer, in_thread, inline
 from pipeline.ledger.errors import Fenced, NoSuchAttempt, SettledOtherwise, SlotTaken
+from pipeline.ledger.history import History, Standing
 from pipeline.ledger.ledger import Ledger, open_ledger
 from pipeline.ledger.lock import Holder, RunLock, network_file_system, require_local
 from pipeline.ledger.memory import Learned, Memory
@@ -30,6 +32,7 @@ __all__ = [
     "Committer",
     "Decision",
     "Fenced",
+    "History",
     "Holder",
     "Learned",
     "Ledger",
@@ -40,6 +43,7 @@ __all__ = [
     "RunLock",
     "SettledOtherwise",
     "SlotTaken",
+    "Standing",
     "Stray",
     "Tally",
     "in_thread",

@@ -24,6 +24,7 @@ from pipeline.domain.step import AssetName, KeyParts, StepKey
 from pipeline.ledger import assets, attempts, endpoints, money, opening, runs, settling, slots
 from pipeline.ledger.assets import Tally
 from pipeline.ledger.book import Book
+from pipeline.ledger.history import History
 from pipeline.ledger.memory import Memory
 from pipeline.ledger.pictures import Pictures
 from pipeline.ledger.placements import Placements
@@ -64,6 +65,7 @@ class Ledger:
         self.memory = Memory(book)
         self.pictures = Pictures(book)
         self.placements = Placements(book)
+        self.history = History(book)
 
     @property
     def epoch(self) -> int | None:
