@@ -11,8 +11,8 @@
 
 *folder* is the output folder's ``.pipeline``. `Ledger` (ledger.py) has runs, attempts, spaces, slots, assets and money;
 ``ledger.memory`` feeds, learned limits and inputs (memory.py); ``ledger.pictures`` what verify and gc ask
-(pictures.py); ``ledger.placements`` files of ours in the output tree (placements.py); ``ledger.history`` how assets came to be, for
-the contact sheet (history.py).
+(pictures.py); ``ledger.placements`` files of ours in the output tree (placements.py); ``ledger.history`` how assets
+came to be, for the contact sheet (history.py).
 """
 
 from pipeline.ledger.assets import Tally
