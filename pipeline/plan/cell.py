@@ -36,8 +36,13 @@ class PlannedShot:
         self.may_fail = shot.where is not None or any(
             value.problem for values in (*(axis.values for axis in shot.axes), *shot.include) for value in values
         )
-        # Most cells by far: nothing to ask of them but the prompt and its pictures.
-        self.is_plain = self.is_single and not self.may_fail and shot.path is None
+        self.paths_seen(whole=shot.path is None)
+
+    def paths_seen(self, *, whole: bool) -> None:
+        """Is told whether every cell has a path; until then a row may lack what its template needs."""
+        self.path_may_fail = not whole
+        # Nothing to ask of such a shot's cells but the prompt and its pictures, as with most by far.
+        self.is_plain = self.is_single and not self.may_fail and whole
 
     def _aliases(self) -> tuple[str, ...]:
         """The model aliases this shot's cells may have, in the order of the axis."""
@@ -100,7 +105,7 @@ class PlannedCell(NamedTuple):
         plan = self.plan
         if plan.is_plain:
             return (plan.askings[0].asked(self.values),)
-        problem = self.problem or (self._path_problem() if plan.shot.path else "")
+        problem = self.problem or (self._path_problem() if plan.path_may_fail else "")
         asked: list[Asked] = []
         for asking in plan.askings:
             asked.append(Asked(problem=problem) if problem else asking.asked(self.values))

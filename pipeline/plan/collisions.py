@@ -27,7 +27,7 @@ def place_problems(shots: Sequence[PlannedShot], file: str) -> list[Problem]:
 def _reserved_shots(shots: Sequence[PlannedShot], file: str) -> Iterator[Problem]:
     for shot in shots:
         name = shot.shot.name
-        taken = reserved(name if not shot.axes else f"{name}/x")
+        taken = reserved(folded(name if not shot.axes else f"{name}/x"))
         if taken and shot.shot.path is None:
             yield Problem(
                 file=file,
@@ -85,10 +85,11 @@ class _Walk:
         seen: set[int] = set()
         twice: set[int] = set()
         folders: set[int] = set()
-        for _, _, path in self._paths(telling=True):
+        for _, _, _, path in self._paths(telling=True):
             at = hash(path)
             (twice if at in seen else seen).add(at)
-            folders.update(hash(stem) for stem in _stems_of_folders(path))
+            if "." in path:
+                folders.update(hash(stem) for stem in _stems_of_folders(path))
         twice |= folders & seen
         if twice:
             self._name(twice)
@@ -96,41 +97,46 @@ class _Walk:
             self._faults.append(Problem(file=self._file, line=0, column=0, what=f"and {self._more:,} more like these"))
         return self._faults
 
-    def _paths(self, *, telling: bool) -> Iterator[tuple[PlannedShot, AssetName, str]]:
-        """Shot, asset and folded path of everything that may be written."""
+    def _paths(self, *, telling: bool) -> Iterator[tuple[PlannedCell, int, int, str]]:
+        """Cell, candidate, depth and folded path of everything that may be written."""
         for shot in self._shots:
+            whole = True
             for values in shot.matrix.cells():
-                cell = PlannedCell(plan=shot, values=values)
+                cell = PlannedCell(shot, values)
                 if not (shot.may_fail and cell.problem):
-                    yield from self._cell_paths(cell, telling=telling)
+                    try:
+                        yield from self._cell_paths(cell, telling=telling)
+                    except PipelineError:
+                        whole = False
+            shot.paths_seen(whole=whole)
 
-    def _cell_paths(self, cell: PlannedCell, *, telling: bool) -> Iterator[tuple[PlannedShot, AssetName, str]]:
+    def _cell_paths(self, cell: PlannedCell, *, telling: bool) -> Iterator[tuple[PlannedCell, int, int, str]]:
+        """Raises PipelineError where the path of a row cannot be rendered."""
         for candidate in cell.plan.candidates:
             for depth in range(len(cell.plan.step_ids)):
                 try:
-                    path = cell.path(candidate, depth)
+                    path = folded(cell.path(candidate, depth))
                 except UserError as error:
                     if telling:
                         self._fault(cell.plan, f"{cell.asset(candidate, depth)}: {error}", "use keys and `/` only")
                     return
-                except PipelineError:
-                    return
                 if telling and (taken := reserved(path)):
                     self._fault(cell.plan, f"{cell.asset(candidate, depth)} takes the reserved name {taken}", "")
-                yield cell.plan, cell.asset(candidate, depth), folded(path)
+                yield cell, candidate, depth, path
 
     def _name(self, twice: set[int]) -> None:
         """Goes through the plan again and names both sides of each collision."""
         owners: dict[str, AssetName] = {}
         stems: dict[str, AssetName] = {}
-        for shot, asset, path in self._paths(telling=False):
+        for cell, candidate, depth, path in self._paths(telling=False):
             if hash(path) in twice:
+                asset = cell.asset(candidate, depth)
                 if path in owners:
-                    self._clash(shot, owners[path], asset, path)
+                    self._clash(cell.plan, owners[path], asset, path)
                 owners.setdefault(path, asset)
             for stem in _stems_of_folders(path):
                 if hash(stem) in twice:
-                    stems.setdefault(stem, asset)
+                    stems.setdefault(stem, cell.asset(candidate, depth))
         for stem, asset in stems.items():
             if stem in owners:
                 self._clash(self._shots[0], owners[stem], asset, f"{stem} as a file and as a folder")
@@ -148,8 +154,6 @@ class _Walk:
 
 def _stems_of_folders(path: str) -> Iterator[str]:
     """For a path with a folder called ``a.png``: the stem ``a``, whose file would have the folder's name."""
-    if "." not in path:
-        return
     folder, _, _ = path.rpartition("/")
     while folder:
         for extension in EXTENSIONS:
