@@ -1,17 +1,19 @@
 """The end of a run: its exit status, its sheet and its report."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.app.exits import Exit, worst
+from pipeline.app.nightly.sidecar import write_sidecars
 from pipeline.app.options import RunOptions
 from pipeline.app.placing import Placing
 from pipeline.app.report import RunReport
 from pipeline.app.shop import Shop
-from pipeline.app.showing import show_manifest
+from pipeline.app.showing import current_rows, show_manifest
 from pipeline.app.tally import Tally
 from pipeline.domain.errors import MachineError
+from pipeline.domain.event import Note
 from pipeline.domain.record import State
 from pipeline.schedule import ScheduleResult
 
@@ -68,7 +70,7 @@ def finish(shop: Shop, ending: Ending) -> RunReport:
     if exit_status == 0 and shop.options.stamp is not None:
         exit_status = _stamp(shop.options.stamp, stops)
     older = len(shop.ledger.unknown(shop.manifest.name))
-    return RunReport(
+    report = RunReport(
         run_id=shop.run_id,
         manifest=shop.manifest.name,
         exit=exit_status,
@@ -81,6 +83,21 @@ def finish(shop: Shop, ending: Ending) -> RunReport:
         older_unknown=older,
         next_steps=tuple(next_steps(shop, older)),
     )
+    return _delivered(shop, report)
+
+
+def _delivered(shop: Shop, report: RunReport) -> RunReport:
+    """Writes what is left for other programs; the report says when that failed."""
+    try:
+        if shop.manifest.output.sidecar:
+            rows = current_rows(shop.manifest, shop.ledger)
+            for note in write_sidecars(rows, shop.ledger, report.folder, shop.manifest.output):
+                shop.recorder(Note(text=note))
+        if shop.options.delivery:
+            shop.options.delivery.add(report, current_rows(shop.manifest, shop.ledger), shop.options.accept)
+    except (MachineError, OSError) as error:
+        return replace(report, exit=worst((report.exit, Exit.FAULT)), stops=(*report.stops, str(error)))
+    return report
 
 
 def _stamp(stamp: Path, stops: list[str]) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.app.nightly.files import Delivery
 from pipeline.domain.money import MicroUsd
 
 
@@ -30,7 +31,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a run behaves. accept: which outcomes become exit 0, and ``feed``. stamp: touched after a success."""
+    """How a run behaves. accept: which outcomes become exit 0, and ``feed``. stamp: touched after a success.
+
+    delivery: files that are left for other programs.
+    """
 
     choice: Choice
     accept: frozenset[str] = frozenset()
@@ -38,3 +42,4 @@ class RunOptions:
     sheet: bool = True
     wait: bool = False
     fail_fast: bool = False
+    delivery: Delivery | None = None

@@ -12,6 +12,7 @@ from pipeline.manifest.model import ProviderSpec
 from pipeline.provider import Connections, Downloader, endpoint_for, readers
 from pipeline.purchase.recover import Recovery
 from pipeline.purchase.settle import Settler
+from pipeline.store import Tree
 
 
 async def recover(shop: Shop, settler: Settler) -> None:
@@ -29,6 +30,18 @@ async def recover(shop: Shop, settler: Settler) -> None:
             recorder=shop.recorder,
             boot_id=shop.world.boot,
         ).run()
+
+
+def tidy(shop: Shop) -> None:
+    """Removes what killed processes left half written; call it before this run's first row. Blocks.
+
+    The output tree is walked only after a run that has no end: that takes seconds where there are a million files.
+    """
+    shop.store.sweep()
+    shop.inputs.sweep()
+    name = shop.manifest.name
+    if any(run.ended_at is None for run in shop.ledger.runs(name, limit=1)):
+        Tree(shop.places.output, shop.store).sweep(name)
 
 
 def _keys(shop: Shop) -> Iterator[tuple[str, Secret]]:

@@ -14,7 +14,7 @@ from pipeline.app.exits import Exit, worst
 from pipeline.app.forgetting import forget_unwanted
 from pipeline.app.locking import take_lock
 from pipeline.app.parts import Counter, Counters, Desk
-from pipeline.app.recovering import recover
+from pipeline.app.recovering import recover, tidy
 from pipeline.app.report import RunReport
 from pipeline.app.shop import Order, Shop, open_shop
 from pipeline.app.signals import signals, until_asked
@@ -74,6 +74,7 @@ async def _prepare(shop: Shop) -> Ready:
     began = anyio.current_time()
     settler = Settler(store=shop.store, catalogue=shop.catalogue, clock=shop.world.clock)
     await recover(shop, settler)
+    await in_thread(lambda: tidy(shop))
     guard_feeds(shop.manifest, shop.ledger, accepted="feed" in shop.options.accept)
     await fetch_inputs(shop.manifest, shop.inputs)
     plan = await in_thread(lambda: _plan(shop))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.app.desk import load_manifest, space_of
 from pipeline.app.options import Choice
+from pipeline.app.overview import write_overview
 from pipeline.app.world import World, output_of
 from pipeline.domain.digest import Digest
 from pipeline.domain.record import AssetRow, AttemptRow
@@ -57,7 +58,9 @@ def show_manifest(
     contact_sheet(folder / "contact-sheet.png", tiles)
     if single_file:
         thumbs = {digest: as_data_url(folder / path) for digest, path in thumbs.items()}
-    return write_text(folder / PAGE, render(page_data(shown.sheet(rows, thumbs, world))))
+    written = write_text(folder / PAGE, render(page_data(shown.sheet(rows, thumbs, world))))
+    write_overview(ledger, places)
+    return written
 
 
 def show_again(manifest: Path, output: Path | None, world: World, *, single_file: bool) -> Path:

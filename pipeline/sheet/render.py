@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -45,3 +45,14 @@ def _json(page: Mapping[str, Json]) -> str:
 def _hash(text: str) -> str:
     """The source of a Content-Security-Policy for an inline element with exactly this text."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def render_overview(jobs: Sequence[Mapping[str, object]]) -> str:
+    """The page over all manifests: name, href, states as (state, count), last run, a few thumbs each. Pure."""
+    style = _text("page.css")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(_text("overview.html.j2")).render(
+        jobs=jobs,
+        style=Markup(style),  # noqa: S704 -- our own file
+        style_hash=_hash(style),
+    )
