@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from pipeline.app.buying import Buying
-from pipeline.app.cautions import paid_notes, refuse_unpriced
+from pipeline.app.cautions import paid_notes, refuse_broken, refuse_unpriced
 from pipeline.app.desk import fetch_inputs, guard_feeds, space_of
 from pipeline.app.ending import Ending, finish
 from pipeline.app.exits import Exit, worst
@@ -78,6 +78,8 @@ async def _prepare(shop: Shop) -> Ready:
     guard_feeds(shop.manifest, shop.ledger, accepted="feed" in shop.options.accept)
     await fetch_inputs(shop.manifest, shop.inputs)
     plan = await in_thread(lambda: _plan(shop))
+    if shop.options.choice.strict:
+        await in_thread(lambda: refuse_broken(plan, shop.manifest))
     refuse_unpriced(plan, shop.manifest)
     older = await shop.committer.do(lambda ledger: len(ledger.unknown(shop.manifest.name)))
     return Ready(plan=plan, settler=settler, older_unknown=older, began=began)

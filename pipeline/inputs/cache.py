@@ -154,6 +154,14 @@ class Cache:
         entry = self._entry(digest, _recipe("image", limits))
         return entry.given if entry else None
 
+    def sweep(self) -> int:
+        """Removes temporary files of dead processes and says how many; call it under the run lock."""
+        with _told(self._folder):
+            left = [entry.name for entry in os.scandir(self._folder) if entry.name.startswith(".part-")]
+            for name in left:
+                (self._folder / name).unlink(missing_ok=True)
+        return len(left)
+
     def forget(self, keep: frozenset[Digest]) -> int:
         """Removes what belongs to no digest of *keep*, and temporary files; says how many files went."""
         gone = 0

@@ -168,6 +168,10 @@ class InputDesk:
                 self._scaled[mask.digest, *size] = scaled = _prepared(entry, "mask", mask.digest)
         return (*images, scaled)
 
+    def sweep(self) -> int:
+        """Removes temporary files of dead processes and says how many; call it under the run lock."""
+        return self._cache.sweep()
+
     def forget(self, keep: frozenset[Digest]) -> int:
         """Removes cached files of every input not in *keep* and says how many went; all of it can be made again."""
         return self._cache.forget(keep)
