@@ -8,6 +8,22 @@ from pipeline.ledger import Ledger
 from pipeline.manifest.model import Manifest
 from pipeline.plan import Plan
 
+NAMED = 20
+"""Broken assets that are named; a feed can have thousands."""
+
+
+def refuse_broken(plan: Plan, manifest: Manifest) -> None:
+    """Raises UserError naming assets whose row or photo is broken: what ``--strict`` makes fatal. Blocks."""
+    broken = [
+        f"{manifest.file}: {cell.asset(1, 0)}: {problem} (correct it, or leave out --strict: only its own assets fail)"
+        for cell in plan.cells_in_order()
+        if (problem := next((asked.problem for asked in cell.asked() if asked.problem), ""))
+    ]
+    if len(broken) > NAMED:
+        broken[NAMED:] = [f"{manifest.file}: and {len(broken) - NAMED} more"]
+    if broken:
+        raise UserError("\n".join(broken))
+
 
 def refuse_unpriced(plan: Plan, manifest: Manifest) -> None:
     """Raises UserError when a paid model of the plan has no price and `budget.unpriced` does not allow that."""

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
+from pipeline.app.cautions import refuse_broken
 from pipeline.app.desk import ReadingDesk, open_reading
 from pipeline.app.options import Choice
 from pipeline.app.timing import seconds_for
@@ -108,6 +109,8 @@ class Planning:
         self._stack = ExitStack()
         self.desk: ReadingDesk = open_reading(choice, world, self._stack)
         manifest = self.desk.manifest
+        if choice.strict:
+            refuse_broken(self.desk.plan, manifest)
         self.report = PlanReport(
             manifest=manifest.name,
             shots={name: Sums() for name, _ in self.desk.plan.totals()},
