@@ -99,8 +99,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def tell(error: BaseException) -> int:
     """Says in one line what went wrong and gives back the exit status it means."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = _innermost(error)
     if os.environ.get(DEBUG):
         import traceback
 
@@ -109,15 +108,25 @@ def tell(error: BaseException) -> int:
         return 130
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
+    click.echo(sentence(error), err=True)
+    return status_of(error) if isinstance(error, PipelineError) else 1
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong in one line a person can act on."""
+    error = _innermost(error)
     if isinstance(error, PipelineError):
-        click.echo(str(error), err=True)
-        return status_of(error)
-    click.echo(
+        return str(error)
+    return (
         f"pipeline: a fault in the tool: {type(error).__name__}: {error} (set {DEBUG}=1 to see where; nothing that"
-        " arrived is lost, run the same command again)",
-        err=True,
+        " arrived is lost, run the same command again)"
     )
-    return 1
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def status_of(error: PipelineError) -> int:

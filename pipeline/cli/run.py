@@ -1,14 +1,18 @@
 """`pipeline run`: options in, screens and a summary out."""
 
 import json
+import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.app.exits import worst
+from pipeline.app.nightly.files import Delivery
 from pipeline.app.options import RunOptions
 from pipeline.cli.options import (
     ACCEPTABLE,
@@ -20,11 +24,14 @@ from pipeline.cli.options import (
     output_option,
     wait_option,
 )
+from pipeline.domain.errors import PipelineError
 
 if TYPE_CHECKING:
+    from pipeline.app.nightly.message import Message
     from pipeline.app.tally import Tally
     from pipeline.app.world import World
     from pipeline.domain.event import Event
+    from pipeline.manifest.model import Manifest
     from pipeline.ports import Recorder
 
 
@@ -57,21 +64,51 @@ UNREPORTED = frozenset({2, 75})
     metavar="FILE",
     help="Append one JSON object a line for every event.",
 )
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write JUnit XML, one case an asset.",
+)
+@click.option(
+    "--summary",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a summary in Markdown, for CI job pages.",
+)
+@click.option(
+    "--notify",
+    multiple=True,
+    metavar="URL",
+    help="POST how it went to a webhook (Slack, Discord or any other): a URL, env:NAME or file:PATH (repeatable).",
+)
 @wait_option
 @json_option
 def run(manifests: tuple[Path, ...], output: Path | None, as_json: bool, log: Path | None, **given: Any) -> int:
     """Make what the manifests want: resume, and never buy what the ledger has."""
+    given["delivery"] = Delivery(junit=given.pop("junit"), page=given.pop("page"))
     statuses = [_one(manifest, output, as_json, log, dict(given)) for manifest in manifests]
     return worst(statuses)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How one manifest ended. loaded: None when it could not even be read."""
+
+    message: "Message"
+    loaded: "Manifest | None" = None
+
+
 def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, given: dict[str, Any]) -> int:
+    from pipeline.app.nightly.message import Message
     from pipeline.app.tally import Tally
     from pipeline.app.world import World
     from pipeline.cli.journal import Journal
-    from pipeline.cli.root import tell
+    from pipeline.cli.root import sentence, tell
     from pipeline.cli.screen import open_screen
 
+    delivery: Delivery = given["delivery"]
     options = RunOptions(
         choice=choice_of(manifest, output, given),
         accept=given["accept"],
@@ -79,24 +116,28 @@ def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, g
         sheet=not given["no_sheet"],
         wait=given["wait"],
         fail_fast=given["fail_fast"],
+        delivery=delivery,
     )
     world, tally = World(), Tally()
     with ExitStack() as stack:
         try:
-            listeners: list[Recorder] = [tally, stack.enter_context(open_screen(tally))]
+            listeners: list[Recorder] = [tally, delivery, stack.enter_context(open_screen(tally))]
             if log is not None:
                 listeners.append(stack.enter_context(Journal(log, world.clock.now)))
-            return _ordered(options, world, tally, listeners, as_json)
+            ended = _ordered(options, world, tally, listeners, as_json)
         except Exception as error:  # noqa: BLE001 -- other manifests are still to be run; `tell` knows what it means
-            return tell(error)
+            fault = sentence(error)
+            ended = Ended(message=Message(manifest=manifest.stem, exit=tell(error), fault=fault))
+    return _pass_on(ended, delivery, world, given["notify"])
 
 
-def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "list[Recorder]", as_json: bool) -> int:
+def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "list[Recorder]", as_json: bool) -> Ended:
     """Runs one manifest and prints what it came to; raises what kept it from being read."""
+    from pipeline.app.nightly.message import Message, link_of
     from pipeline.app.report import broken_off
     from pipeline.app.run import run_order
     from pipeline.app.shop import take_order
-    from pipeline.cli.root import tell
+    from pipeline.cli.root import sentence, tell
     from pipeline.cli.summary import summary
 
     def tell_all(event: "Event") -> None:
@@ -104,13 +145,41 @@ def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "li
             listener(event)
 
     order = take_order(options, world, tally, tell_all)
+    name = order.manifest.name
     try:
         report = run_order(order)
     except Exception as error:  # noqa: BLE001 -- however it ended, a program that reads us is told
-        status = tell(error)
-        if as_json and status not in UNREPORTED:
-            told = broken_off(order.manifest.name, order.places.output, tally, exit_status=status)
-            click.echo(json.dumps(told.as_json()))
-        return status
-    click.echo(json.dumps(report.as_json()) if as_json else summary(report, color=sys.stdout.isatty()))
-    return report.exit
+        fault, status = sentence(error), tell(error)
+        if status in UNREPORTED:
+            return Ended(message=Message(manifest=name, exit=status, fault=fault), loaded=order.manifest)
+        told = broken_off(name, order.places.output, tally, exit_status=status)
+        if as_json:
+            _print(json.dumps(told.as_json()))
+        return Ended(message=Message(manifest=name, exit=status, report=told, fault=fault), loaded=order.manifest)
+    _print(json.dumps(report.as_json()) if as_json else summary(report, color=sys.stdout.isatty()))
+    message = Message(manifest=name, exit=report.exit, report=report, link=link_of(world.environ, report))
+    return Ended(message=message, loaded=order.manifest)
+
+
+def _print(text: str) -> None:
+    """Prints; a reader that went away changes nothing about how the run ended."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _pass_on(ended: Ended, delivery: Delivery, world: "World", given: Sequence[str]) -> int:
+    """Leaves files and tells webhooks about a run that is over; gives the exit status of all of it."""
+    from pipeline.app.nightly.telling import notify
+    from pipeline.cli.root import tell
+    from pipeline.cli.screen import tell_note
+
+    status = ended.message.exit
+    if ended.message.fault:
+        try:
+            delivery.add_broken(ended.message.manifest, ended.message.fault)
+        except PipelineError as error:
+            status = worst((status, tell(error)))
+    notify(ended.message, manifest=ended.loaded, given=given, world=world, recorder=tell_note)
+    return status

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from pipeline.app.nightly.junit import suite, suites_text
 from pipeline.app.nightly.page import broken_section, section
@@ -23,7 +23,7 @@ class Delivery:
 
     junit: Path | None = None
     page: Path | None = None
-    _suites: list[ElementTree.Element] = field(default_factory=list)
+    _suites: list[ET.Element] = field(default_factory=list)
     _sections: list[str] = field(default_factory=list)
     _seconds: dict[str, float] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
@@ -57,9 +57,9 @@ class Delivery:
     def add_broken(self, manifest: str, fault: str) -> None:
         """A manifest that could not be run at all. Blocks. Raises MachineError."""
         if self.junit is not None:
-            element = ElementTree.Element("testsuite", name=manifest, tests="1", failures="0", errors="1", skipped="0")
-            case = ElementTree.SubElement(element, "testcase", classname=manifest, name="the manifest runs", time="0")
-            ElementTree.SubElement(case, "error", type="error", message=fault)
+            element = ET.Element("testsuite", name=manifest, tests="1", failures="0", errors="1", skipped="0")
+            case = ET.SubElement(element, "testcase", classname=manifest, name="the manifest runs", time="0")
+            ET.SubElement(case, "error", type="error", message=fault)
             self._suites.append(element)
         if self.page is not None:
             self._sections.append(broken_section(manifest, fault))

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from pipeline.app.report import RunReport
 from pipeline.domain.money import to_usd
@@ -15,13 +15,13 @@ ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def suite(
     report: RunReport, rows: Sequence[AssetRow], accept: frozenset[str], seconds: Mapping[str, float]
-) -> ElementTree.Element:
+) -> ET.Element:
     """One ``testsuite`` for a run. refused and failed are failures, unknown is an error, what was not tried is skipped.
 
     accept: outcomes that count as skipped, since the run counts them as fine. seconds: how long each asset was
     asked for in this run.
     """
-    element = ElementTree.Element("testsuite", name=clean(report.manifest))
+    element = ET.Element("testsuite", name=clean(report.manifest))
     verdicts: Counter[str] = Counter()
     for row in rows:
         verdicts[_case(element, row, accept, seconds.get(row.asset, 0.0))] += 1
@@ -32,24 +32,24 @@ def suite(
         "skipped": str(verdicts["skipped"]),
         "time": f"{report.seconds:.3f}",
     }
-    properties = ElementTree.Element("properties")
+    properties = ET.Element("properties")
     facts = {"run": report.run_id, "exit": report.exit, "usd.spent": to_usd(report.tally.spent)}
     for name, value in (facts | {"usd.unknown": to_usd(report.tally.unknown)}).items():
-        ElementTree.SubElement(properties, "property", name=name, value=str(value))
+        ET.SubElement(properties, "property", name=name, value=str(value))
     element.insert(0, properties)
     return element
 
 
-def _case(into: ElementTree.Element, row: AssetRow, accept: frozenset[str], seconds: float) -> str:
+def _case(into: ET.Element, row: AssetRow, accept: frozenset[str], seconds: float) -> str:
     """Adds a case and says which verdict it got."""
     group = clean(f"{row.manifest}.{row.shot}")
-    case = ElementTree.SubElement(into, "testcase", classname=group, name=clean(row.asset), time=f"{seconds:.3f}")
+    case = ET.SubElement(into, "testcase", classname=group, name=clean(row.asset), time=f"{seconds:.3f}")
     verdict = verdict_of(row.state, accept)
     if verdict:
         message = "; ".join(part for part in (row.reason, *row.warnings) if part) or row.state.value
-        ElementTree.SubElement(case, verdict, type=row.state.value, message=clean(message))
+        ET.SubElement(case, verdict, type=row.state.value, message=clean(message))
     elif row.path or row.warnings:
-        told = ElementTree.SubElement(case, "system-out")
+        told = ET.SubElement(case, "system-out")
         told.text = clean("\n".join(part for part in (row.path, *row.warnings) if part))
     return verdict
 
@@ -67,15 +67,15 @@ def verdict_of(state: State, accept: frozenset[str]) -> str:
             return "skipped"
 
 
-def suites_text(suites: Iterable[ElementTree.Element]) -> str:
+def suites_text(suites: Iterable[ET.Element]) -> str:
     """The whole file, with the sums readers look for."""
-    top = ElementTree.Element("testsuites", name="pipeline")
+    top = ET.Element("testsuites", name="pipeline")
     top.extend(suites)
     for name in ("tests", "failures", "errors", "skipped"):
         top.set(name, str(sum(int(element.get(name, "0")) for element in top)))
     top.set("time", f"{sum(float(element.get('time', '0')) for element in top):.3f}")
-    ElementTree.indent(top)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(top, encoding="unicode") + "\n"
+    ET.indent(top)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(top, encoding="unicode") + "\n"
 
 
 def clean(text: str) -> str:

@@ -92,10 +92,9 @@ def _lines(message: Message) -> Iterator[str]:
 
 def _report(report: RunReport) -> Iterator[str]:
     tally = report.tally
+    missing = (State.FAILED, State.REFUSED, State.UNKNOWN, State.SKIPPED, State.PLANNED)
     counts = [f"{tally.count(State.DONE)} made", f"{tally.cached} reused"]
-    for state in (State.FAILED, State.REFUSED, State.UNKNOWN, State.SKIPPED, State.PLANNED):
-        if tally.count(state):
-            counts.append(f"{tally.count(state)} {state.value}")
+    counts += [f"{tally.count(state)} {state.value}" for state in missing if tally.count(state)]
     unknown = f" + {show(tally.unknown)} unknown" if tally.unknown else ""
     yield f"{', '.join(counts)}; {show(tally.spent)} spent{unknown}"
     for row in report.trouble[:NAMED]:
@@ -135,7 +134,7 @@ def facts_of(message: Message) -> dict[str, Json]:
         **run,
         "manifest": message.manifest,
         "exit": message.exit,
-        "when": sorted(causes(message)),
+        "when": [*sorted(causes(message))],
         "fault": message.fault or None,
         "link": message.link or None,
         "trouble": trouble,
