@@ -94,6 +94,7 @@ ROWS: tuple[Row, ...] = (
     Row(error=QuotaGone, types=words("rate_limit_error requests tokens images input-images"), message=DAILY),
     Row(error=Throttled, types=words("rate_limit_error overloaded_error service_unavailable_error")),
     Row(error=ModelMissing, types=frozenset({"model_not_found", "model_not_found_error"})),
+    Row(error=OutcomeUnknown, statuses=_TIMEOUT_STATUSES, types=frozenset({"proxy_error"})),  # it asked, none came back
     Row(error=ServerFault, statuses=frozenset({200}), codes=_OURS),
     Row(error=ServerFault, statuses=frozenset({200}), types=_OURS),
     # by status

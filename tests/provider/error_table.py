@@ -140,6 +140,7 @@ TABLE: list[tuple[str, int, bytes | dict[str, Json], type[ProviderError]]] = [
     ("page behind", 502, litellm("BadGatewayError: BadGatewayError", PAGE.decode()), OutcomeUnknown),
     ("page instead of JSON behind", 500, litellm("APIConnectionError", "'str' object has no …"), OutcomeUnknown),
     ("timeout behind", 408, litellm("Timeout", "Error code: 524 - {'title': …}"), OutcomeUnknown),
+    ("proxy", 502, maker("Proxy to upstream failed: aborted", None, "proxy_error"), OutcomeUnknown),
     ("fault behind", 500, litellm("InternalServerError", "The server had an error."), ServerFault),
     ("money behind", 429, litellm("RateLimitError", "Your credit balance is exhausted."), NoFunds),
     ("rate behind", 429, litellm("RateLimitError", "Rate limit reached on input-images per min"), Throttled),
