@@ -134,18 +134,41 @@ function axisChooser(shot, layout, role) {
   } }, option("", "–", layout[role] === null), shot.axes.map(([name], at) => option(String(at), name, layout[role] === at))));
 }
 
+// Rows beyond the first screens are made a batch at a time, so that the first pictures never wait for the last.
+const BATCH = 40;
+let drawing = 0;
+
+function later(rows, body, make) {
+  const mine = drawing;
+  const step = (from) => {
+    if (mine !== drawing || from >= rows.length) return;
+    body.append(...rows.slice(from, from + BATCH).map(make));
+    setTimeout(step, 0, from + BATCH);
+  };
+  body.append(...rows.slice(0, BATCH).map(make));
+  setTimeout(step, 30, BATCH);
+}
+
 function grid(shot, layout, cells) {
-  const columns = layout.columns === null ? [null] : shot.axes[layout.columns][1];
-  const rows = layout.rows === null ? [null] : shot.axes[layout.rows][1];
-  const at = (row, column) => cells.filter((asset) => (layout.rows === null || asset.a[layout.rows] === row) && (layout.columns === null || asset.a[layout.columns] === column));
-  const used = columns.filter((column) => rows.some((row) => at(row, column).length));
-  const head = layout.columns === null ? "" : el("thead", {}, el("tr", {}, el("td", {}), used.map((key) => el("th", { scope: "col", dir: "auto" }, key))));
-  const body = rows.map((row) => {
-    const filled = used.map((column) => at(row, column));
-    if (!filled.some((found) => found.length)) return "";
-    return el("tr", {}, row === null ? el("td", {}) : el("th", { scope: "row", dir: "auto" }, row), filled.map((found) => el("td", {}, strips(found))));
-  });
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": shot.name }, el("table", { class: "grid" }, head, el("tbody", {}, body)));
+  const place = (asset) => [layout.rows === null ? "" : asset.a[layout.rows], layout.columns === null ? "" : asset.a[layout.columns]];
+  const found = new Map();
+  const present = [new Set(), new Set()];
+  for (const asset of cells) {
+    const [row, column] = place(asset);
+    const key = JSON.stringify([row, column]);
+    if (!found.has(key)) found.set(key, []);
+    found.get(key).push(asset);
+    present[0].add(row);
+    present[1].add(column);
+  }
+  const keys = (at, seen) => (at === null ? [""] : shot.axes[at][1].filter((key) => seen.has(key)));
+  const rows = keys(layout.rows, present[0]);
+  const columns = keys(layout.columns, present[1]);
+  const head = layout.columns === null ? "" : el("thead", {}, el("tr", {}, el("td", {}), columns.map((key) => el("th", { scope: "col", dir: "auto" }, key))));
+  const body = el("tbody", {});
+  later(rows, body, (row) => el("tr", {}, layout.rows === null ? el("td", {}) : el("th", { scope: "row", dir: "auto" }, row),
+    columns.map((column) => el("td", {}, strips(found.get(JSON.stringify([row, column])) || [])))));
+  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": shot.name }, el("table", { class: "grid" }, head, body));
 }
 
 // What is neither row nor column turns pages.
@@ -154,7 +177,8 @@ function pages(shot, layout, assets) {
   const found = new Map();
   for (const asset of assets) {
     const key = JSON.stringify(rest.map((at) => asset.a[at]));
-    found.set(key, [...(found.get(key) || []), asset]);
+    if (!found.has(key)) found.set(key, []);
+    found.get(key).push(asset);
   }
   return [...found].map(([key, cells]) => {
     const title = JSON.parse(key).filter((value, index) => shot.axes[rest[index]][1].length > 1).join(" · ");
@@ -180,6 +204,7 @@ function drawTrouble() {
 }
 
 function draw() {
+  drawing += 1;
   const shots = data.shots.map(drawShot).filter(Boolean);
   const nothing = el("p", { class: "empty-page" }, data.assets.length ? "Nothing matches this filter." : "There are no assets yet: pipeline run " + data.file);
   document.getElementById("sheet").replaceChildren(...drawTrouble(), ...(shots.length ? shots : [nothing]));
