@@ -9,7 +9,7 @@ from pipeline.domain.digest import Digest, Json, canonical_json, digest_of
 from pipeline.gateway.errors import IMAGE_USER, ApiError, Trouble, bad
 from pipeline.gateway.inputs import Input, read_inputs, read_mask
 from pipeline.gateway.models import is_served, qualities
-from pipeline.gateway.parameters import checked
+from pipeline.gateway.parameters import checked, dropped
 from pipeline.gateway.profiles import Profile, ResultForm
 from pipeline.gateway.reading import Fields
 from pipeline.gateway.sizes import auto_size, parse_size
@@ -27,7 +27,8 @@ class Order:
     width, height in pixels; quality, background and output_format resolved, never ``auto``. compression: the
     quality of jpeg and webp, 0 to 100; None when not asked. frames, frame_ms: of a gif. first: the number of
     the first picture (from 1), so that candidates asked one by one differ. other: parameters beside these that
-    may change a picture. wanted: the form of the results. (Without slots, for `digest`.)
+    may change a picture. wanted: the form of the results. dropped: parameters the dialect drops without a word.
+    (Without slots, for `digest`.)
     """
 
     route: Route
@@ -50,6 +51,7 @@ class Order:
     mask: Input | None = None
     other: tuple[tuple[str, Json], ...] = ()
     identifier: str = ""
+    dropped: tuple[str, ...] = ()
 
     @property
     def size(self) -> str:
@@ -103,6 +105,7 @@ def make_order(fields: Fields, profile: Profile, route: Literal["generations", "
         mask=mask,
         other=_other(values),
         identifier=str(values.get("safety_identifier") or values.get("user") or ""),
+        dropped=dropped(fields, profile),
     )
 
 

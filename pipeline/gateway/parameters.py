@@ -85,11 +85,20 @@ def checked(fields: Fields, profile: Profile, route: str) -> dict[str, Json]:
             continue
         if profile.strict and name not in rules:
             raise bad(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
-        if profile.name == "newapi" and not fields.form and name not in _RELAYED:
+        if _is_dropped(name, fields, profile):
             continue
         rule = _RESPONSE_FORMAT if name == "response_format" else rules.get(name)
         values[name] = raw if rule is None else _value(name, raw, rule, fields, profile)
     return values
+
+
+def dropped(fields: Fields, profile: Profile) -> tuple[str, ...]:
+    """The parameters the dialect drops without a word, in the order they came."""
+    return tuple(name for name in fields.values if _is_dropped(name, fields, profile))
+
+
+def _is_dropped(name: str, fields: Fields, profile: Profile) -> bool:
+    return profile.name == "newapi" and not fields.form and name not in _RELAYED
 
 
 def _value(name: str, raw: Json, rule: Rule, fields: Fields, profile: Profile) -> Json:

@@ -92,6 +92,7 @@ class Stats:
                 for entry in order.inputs
             ],
             "mask": order.mask.digest if order.mask else None,
+            "dropped": list(order.dropped),
         }
 
     def bill(self, entry: Entry, order: Order) -> None:

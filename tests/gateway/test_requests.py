@@ -176,6 +176,7 @@ async def test_a_hosted_picture_expires_and_a_stranger_finds_nothing() -> None:
 async def test_newapi_drops_what_it_does_not_know_and_blanks_what_it_does_not_say() -> None:
     async with client_of(GatewayConfig(profile="newapi")) as client:
         answer = await client.post("/images/generations", json={**ASK, "seed": 5, "svg": "junk", "complexity": 3})
+        log = (await client.get("http://sketch/_gateway/stats")).json()["log"]
         wrong = [
             await client.post("/images/generations", json={**ASK, "n": 129}),
             await client.post("/images/generations", json={**ASK, "stream": "yes"}),
@@ -183,6 +184,7 @@ async def test_newapi_drops_what_it_does_not_know_and_blanks_what_it_does_not_sa
         ]
         nameless = await client.post("/images/generations", json={"prompt": "x", "size": "64x64"})
         broken = await client.post("/images/generations", content=b"{", headers={"content-type": "application/json"})
+    assert log[0]["dropped"] == ["seed", "svg", "complexity"]
     assert set(answer.json()["data"][0]) == {"url", "b64_json", "revised_prompt"}
     assert answer.json()["data"][0]["url"] == ""
     assert [one.status_code for one in wrong] == [500, 500, 500]
