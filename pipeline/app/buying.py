@@ -79,6 +79,7 @@ class Buying:
             clock=shop.world.clock,
             recorder=shop.recorder,
             space_of=self.space_of,
+            xmp=shop.manifest.output.xmp,
         )
 
     def _frontier(self, placing: Placing) -> Frontier:

@@ -11,6 +11,7 @@ import anyio
 
 from pipeline.app.desk import load_manifest, open_reading
 from pipeline.app.locking import take_lock
+from pipeline.app.nightly.sidecar import remove_sidecar
 from pipeline.app.options import Choice
 from pipeline.app.shop import open_for_writing
 from pipeline.app.world import World, in_thread, output_of
@@ -109,7 +110,11 @@ class Keeping:
 
         def work() -> tuple[list[Placement], list[Placement]]:
             with open_for_writing(self.places, self.world) as ledger:
-                return prune(ledger, self._tree(), list(unclaimed(ledger, manifest, wanted)))
+                tree, found = self._tree(), list(unclaimed(ledger, manifest, wanted))
+                for placement in found:
+                    if tree.standing(placement) in {"ours", "missing"}:
+                        remove_sidecar(self.places.output / placement.path, placement.digest)
+                return prune(ledger, tree, found)
 
         return self._locked("prune --delete", work)
 

@@ -15,7 +15,7 @@ from pipeline.domain.money import FREE, MicroUsd, to_usd
 from pipeline.domain.record import AssetRow, AttemptRow, Money, RunRow, State
 from pipeline.domain.step import KeyParts
 from pipeline.ledger import Ledger, Tally, open_ledger
-from pipeline.store import Places
+from pipeline.store import Places, unstamped
 
 
 def open_reader(output: Path, world: World, stack: ExitStack) -> Ledger:
@@ -178,7 +178,7 @@ def trace_file(file: Path, output: Path | None, world: World) -> Origin:
     Raises UserError for a file that is not there or that this ledger has never seen.
     """
     try:
-        digest = digest_of(file.read_bytes())
+        digest = digest_of(unstamped(file.read_bytes()))
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from error
     with ExitStack() as stack:

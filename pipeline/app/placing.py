@@ -11,15 +11,15 @@ from pathlib import Path
 
 import anyio
 
-from pipeline.domain.digest import Digest
 from pipeline.domain.errors import MachineError, PipelineError
 from pipeline.domain.event import AssetSettled, Note
+from pipeline.domain.image import Image
 from pipeline.domain.record import AssetRow, Placement, RunId, Space, State
 from pipeline.domain.step import Step
 from pipeline.ledger import Committer, Ledger
 from pipeline.plan import Settled
 from pipeline.ports import Blocking, Clock, Recorder
-from pipeline.store import DamagedImage, Tree
+from pipeline.store import DamagedImage, Tree, has_stamp
 
 BATCH = 500
 """Ends recorded together."""
@@ -38,8 +38,8 @@ SHOWN = frozenset({State.DONE, State.FAILED})
 class Placing:
     """A queue of ends and the one task that empties it.
 
-    space_of: by provider, at the time the end is recorded. trouble: rows of assets that are not there, the first
-    thousand of them; everything else is in the ledger.
+    space_of: by provider, at the time the end is recorded. xmp: copies carry the stamp that says what they are.
+    trouble: rows of assets that are not there, the first thousand of them; everything else is in the ledger.
     """
 
     output: Path
@@ -51,6 +51,7 @@ class Placing:
     clock: Clock
     recorder: Recorder
     space_of: Callable[[str], Space]
+    xmp: bool = False
     queue: deque[Settled] = field(default_factory=deque)
     trouble: list[AssetRow] = field(default_factory=list)
     fault: MachineError | None = None
@@ -152,7 +153,7 @@ class Placing:
         path, placement, note = "", None, ""
         if end.image is not None and end.state in SHOWN:
             wanted = self._path(step, space)
-            found = self._untouched(wanted, end.image.digest)
+            found = self._untouched(wanted, end.image)
             if found is not None:
                 path = found.path
             else:
@@ -169,11 +170,11 @@ class Placing:
         )
         return f"{wanted}.{space}" if paid else wanted
 
-    def _untouched(self, wanted: str, digest: Digest) -> Placement | None:
+    def _untouched(self, wanted: str, image: Image) -> Placement | None:
         """The copy that is there already and looks as we left it; one stat call."""
         for path in self.tree.candidates(wanted):
             placement = self._known.get(path)
-            if placement is None or placement.digest != digest:
+            if placement is None or placement.digest != image.digest or has_stamp(placement, image) != self.xmp:
                 continue
             try:
                 status = (self.output / path).stat(follow_symlinks=False)
@@ -187,7 +188,7 @@ class Placing:
         assert end.image is not None
         known = [placement for path in self.tree.candidates(wanted) if (placement := self._known.get(path))]
         try:
-            placed = self.tree.place(end.image, wanted, space=space, asset=step.asset, known=known)
+            placed = self.tree.place(end.image, wanted, space=space, asset=step.asset, known=known, xmp=self.xmp)
         except DamagedImage as error:
             # One picture's trouble: the others go on, and the next `verify --repair` mends it or asks for it again.
             return "", None, f"{step.asset}: {error} (`pipeline verify --repair`)"

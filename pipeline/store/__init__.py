@@ -25,7 +25,8 @@ from pipeline.store.images import DamagedImage, FileStore, MemoryStore, StoredFi
 from pipeline.store.places import Places
 from pipeline.store.receipts import BrokenReceipt, Receipt, Receipts
 from pipeline.store.spool import Evidence, Spool
-from pipeline.store.tree import Placed, Tree, Unplaceable
+from pipeline.store.stamp import unstamped
+from pipeline.store.tree import Placed, Tree, Unplaceable, has_stamp
 
 __all__ = [
     "Blessed",
@@ -45,4 +46,6 @@ __all__ = [
     "StoredFile",
     "Tree",
     "Unplaceable",
+    "has_stamp",
+    "unstamped",
 ]

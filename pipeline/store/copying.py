@@ -5,12 +5,14 @@ import fcntl
 import hashlib
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pipeline.domain.digest import Digest
 from pipeline.store import durable
 from pipeline.store.images import DamagedImage
+from pipeline.store.stamp import stamped, unstamped
 
 _FICLONE: Final = 0x40049409
 """ioctl of Linux (linux/fs.h): the new file shares the blocks of the old one until either is written to."""
@@ -20,6 +22,8 @@ _CANNOT_CLONE: Final = frozenset({
 })  # fmt: skip
 _WAY_OUT: Final = "`pipeline verify --repair` puts it back from free sources"
 _PIECE: Final = 1024 * 1024
+_STAMPED_AT_MOST: Final = 256 * _PIECE
+"""A file longer than this is no picture of ours with a stamp; it is hashed piece by piece."""
 
 
 def copy_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
@@ -34,9 +38,7 @@ def copy_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
     except OSError as error:
         raise DamagedImage(f"{source}: this image cannot be read: {error.strerror} ({_WAY_OUT})") from error
     try:
-        fd = os.open(
-            name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=inside
-        )  # what people use gets the rights their umask gives
+        fd = _new(name, inside=inside)
         try:
             actual = _shared(reading, fd) or _copied(reading, fd)
             if actual != digest:
@@ -50,13 +52,54 @@ def copy_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
         os.close(reading)
 
 
-def digest_inside(name: str, *, inside: int) -> Digest:
-    """SHA-256 of a regular file's bytes, read piece by piece. Raises OSError."""
-    fd = durable.open_to_read(name, inside=inside)
+def stamp_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
+    """As `copy_into`, with the XMP stamp in the copy (where its format has a place for one)."""
     try:
-        return _digest(fd)
+        data = source.read_bytes()
+    except OSError as error:
+        raise DamagedImage(f"{source}: this image cannot be read: {error.strerror} ({_WAY_OUT})") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise DamagedImage(f"{source}: this image is damaged, its bytes are not those its name says ({_WAY_OUT})")
+    fd = _new(name, inside=inside)
+    try:
+        durable.write_all(fd, stamped(data))
+        durable.sync(fd)
     finally:
         os.close(fd)
+
+
+def _new(name: str, *, inside: int) -> int:
+    """A new file; what people use gets the rights their umask gives."""
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=inside)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A file of the output tree. digest: of the picture in it, its stamp apart; can_stamp: it has none and could."""
+
+    digest: Digest
+    is_stamped: bool = False
+    can_stamp: bool = False
+
+
+def look_inside(name: str, *, inside: int) -> Seen:
+    """What a regular file holds, read whole. Raises OSError."""
+    fd = durable.open_to_read(name, inside=inside)
+    try:
+        if os.fstat(fd).st_size > _STAMPED_AT_MOST:
+            return Seen(digest=_digest(fd))
+        data = b"".join(iter(lambda: os.read(fd, _PIECE), b""))
+    finally:
+        os.close(fd)
+    bare = unstamped(data)
+    is_stamped = len(bare) != len(data)
+    can_stamp = not is_stamped and len(stamped(data)) != len(data)
+    return Seen(digest=Digest(hashlib.sha256(bare).hexdigest()), is_stamped=is_stamped, can_stamp=can_stamp)
+
+
+def digest_inside(name: str, *, inside: int) -> Digest:
+    """SHA-256 of the picture in a regular file, a stamp of ours apart. Raises OSError."""
+    return look_inside(name, inside=inside).digest
 
 
 def _shared(reading: int, fd: int) -> Digest | None:

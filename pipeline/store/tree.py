@@ -20,7 +20,8 @@ from pipeline.domain.record import Placement, Space
 from pipeline.domain.step import AssetName
 from pipeline.ports import ImageStore
 from pipeline.store import durable, paths
-from pipeline.store.copying import copy_into, digest_inside
+from pipeline.store.copying import copy_into, digest_inside, look_inside, stamp_into
+from pipeline.store.stamp import MOST
 
 _MOST_BESIDE: Final = 99
 _BESIDE: Final = "~new"
@@ -48,13 +49,17 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One placing: which image, for whom, under which path (no extension), and what we put there before."""
+    """One placing: which image, for whom, under which path (no extension), what we put there before.
+
+    xmp: the copy carries the XMP stamp.
+    """
 
     image: Image
     path: str
     space: Space
     asset: AssetName
     known: tuple[Placement, ...] = ()
+    xmp: bool = False
 
 
 class Tree:
@@ -70,16 +75,26 @@ class Tree:
         return tuple(f"{path}{suffix}.{kind.extension}" for suffix in ("", _BESIDE) for kind in Format)
 
     def place(
-        self, image: Image, path: str, *, space: Space, asset: AssetName, known: Iterable[Placement] = ()
+        self,
+        image: Image,
+        path: str,
+        *,
+        space: Space,
+        asset: AssetName,
+        known: Iterable[Placement] = (),
+        xmp: bool = False,
     ) -> Placed:
         """Makes sure that a copy of *image* is at *path*, relative to the output folder and without extension. Blocks.
 
-        known: what the ledger says we put at `candidates(path)` before. Nothing is written, and no time of change
-        moves, when the right bytes are there. Copies of ours of the same path with another extension, or beside it,
-        go. A copy is a reflink where the file system has them, never a hard link, and is synced before it gets its
-        name. Raises Unplaceable when something is in the way, DiskFull, MachineError (also for a damaged image).
+        known: what the ledger says we put at `candidates(path)` before. xmp: the copy carries the stamp that says where
+        pictures come from (`pipeline.store.stamp`); the stored image is never altered.
+
+        Nothing is written, and no time of change moves, when the right bytes are there. Copies of ours of the same
+        path with another extension, or beside it, go. A copy is a reflink where the file system has them, never a hard
+        link, and is synced before it gets its name. Raises Unplaceable when something is in the way, DiskFull,
+        MachineError (also for a damaged image).
         """
-        wanted = Wanted(image=image, path=path, space=space, asset=asset, known=tuple(known))
+        wanted = Wanted(image=image, path=path, space=space, asset=asset, known=tuple(known), xmp=xmp)
         folders, name = paths.split(path, Unplaceable)
         with (
             self._told(path),
@@ -99,7 +114,7 @@ class Tree:
             path = f"{wanted.path}{suffix}.{extension}"
             known = next((placement for placement in wanted.known if placement.path == path), None)
             file = f"{name}{suffix}.{extension}"
-            match _standing(file, wanted.image, known, inside=inside):
+            match _standing(file, wanted, known, inside=inside):
                 case "right":
                     return Placed(placement=_placement(wanted, path, file, inside=inside), note=note, wrote=False)
                 case "free":
@@ -113,7 +128,8 @@ class Tree:
         part = durable.temporary()
         failpoint("place.write")
         try:
-            copy_into(part, self._store.path(wanted.image), wanted.image.digest, inside=inside)
+            copy = stamp_into if wanted.xmp else copy_into
+            copy(part, self._store.path(wanted.image), wanted.image.digest, inside=inside)
             failpoint("place.rename")
             os.rename(part, file, src_dir_fd=inside, dst_dir_fd=inside)
         except BaseException:
@@ -196,27 +212,43 @@ class Tree:
         return paths.told(f"{self._output / path}: cannot be placed", Unplaceable)
 
 
-def _standing(file: str, image: Image, known: Placement | None, *, inside: int) -> str:
+def _standing(file: str, wanted: Wanted, known: Placement | None, *, inside: int) -> str:
     """``right``, ``free`` (nothing there, or ours to replace), or what is in the way."""
+    image = wanted.image
     try:
         status = os.stat(file, dir_fd=inside, follow_symlinks=False)
     except FileNotFoundError:
         return "free"
     if not stat.S_ISREG(status.st_mode):
         return "a link or folder that is not ours is in the way"
-    if known is not None and known.digest == image.digest and _looks_untouched(status, known):
+    if _is_right(wanted, known, status):
         return "right"
-    if known is None and status.st_size != image.size:
+    if known is None and not image.size <= status.st_size <= image.size + MOST:
         return "a file that is not ours is in the way"
     try:
-        present = digest_inside(file, inside=inside)
+        seen = look_inside(file, inside=inside)
     except PermissionError:
         return "a file that cannot be read is in the way"
-    if present == image.digest:
-        return "right"
+    if seen.digest == image.digest:
+        return "free" if (seen.can_stamp if wanted.xmp else seen.is_stamped) else "right"
     if known is None:
         return "a file that is not ours is in the way"
-    return "free" if present == known.digest else "it was edited"
+    return "free" if seen.digest == known.digest else "it was edited"
+
+
+def _is_right(wanted: Wanted, known: Placement | None, status: os.stat_result) -> bool:
+    """Whether the file is the copy we put there, stamped or not as wanted, told without reading it."""
+    return (
+        known is not None
+        and known.digest == wanted.image.digest
+        and has_stamp(known, wanted.image) == wanted.xmp
+        and _looks_untouched(status, known)
+    )
+
+
+def has_stamp(known: Placement, image: Image) -> bool:
+    """Whether the copy that was placed carries the stamp: it is longer than its image."""
+    return known.size != image.size
 
 
 def _looks_untouched(status: os.stat_result, known: Placement) -> bool:

@@ -13,7 +13,18 @@ from pipeline.domain.image import Format, Image
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import SKETCH, AssetRow, Intent, Kept, Outcome, Placement, Settlement, State
 from pipeline.ledger import Blessing, Decision, Ledger
-from pipeline.store import Blessed, BrokenReceipt, Decided, FileStore, Receipt, Receipts, Reconciled, Spool, Tree
+from pipeline.store import (
+    Blessed,
+    BrokenReceipt,
+    Decided,
+    FileStore,
+    Receipt,
+    Receipts,
+    Reconciled,
+    Spool,
+    Tree,
+    unstamped,
+)
 
 CUT = "the process ended while the answer was on its way, and the ledger was lost"
 
@@ -219,7 +230,7 @@ def _placements(ledger: Ledger, tree: Tree, output: Path) -> int:
             file = output / path
             if file.suffix not in extensions or file.is_symlink():
                 continue
-            digest = digest_of(file.read_bytes())
+            digest = digest_of(unstamped(file.read_bytes()))
             rows = ledger.assets_with(digest)
             if not rows:
                 continue

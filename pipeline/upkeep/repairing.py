@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.domain.digest import Digest, digest_of
 from pipeline.domain.errors import PipelineError
 from pipeline.inspect import BrokenPicture
-from pipeline.store import Receipt, Receipts, Tree
+from pipeline.store import Receipt, Receipts, Tree, has_stamp, unstamped
 from pipeline.upkeep.fault import Fault, Kind
 from pipeline.upkeep.verifying import Verifier
 
@@ -64,7 +64,7 @@ class Repairer:
             if placed != digest:
                 continue
             try:
-                data = (self.output / path).read_bytes()
+                data = unstamped((self.output / path).read_bytes())
             except OSError:
                 continue
             if digest_of(data) == digest:
@@ -107,7 +107,14 @@ class Repairer:
         stem = fault.path.rpartition(".")[0]
         known = ledger.placements.at(self.tree.candidates(stem)).values()
         try:
-            placed = self.tree.place(image, stem, space=placement.space, asset=placement.asset, known=known)
+            placed = self.tree.place(
+                image,
+                stem,
+                space=placement.space,
+                asset=placement.asset,
+                known=known,
+                xmp=has_stamp(placement, image),
+            )
         except PipelineError as error:
             return Mended(fault=fault, text=str(error), done=False)
         ledger.placements.record([placed.placement])

@@ -12,6 +12,9 @@ from pipeline.upkeep.fault import Fault, Kind
 OURS = ("index.html", "index.json", "contact-sheet.png", "thumbs/")
 """Files under a manifest's folder that the sheet writes."""
 
+SIDECAR = ".json"
+"""What the name of a picture's sidecar ends in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
@@ -90,7 +93,7 @@ class Verifier:
         for folder in sorted(folders):
             for path in self.tree.walk(folder):
                 inside = path.partition("/")[2]
-                if path not in known and not inside.startswith(OURS):
+                if path not in known and path.removesuffix(SIDECAR) not in known and not inside.startswith(OURS):
                     yield Fault(kind=Kind.UNKNOWN_FILE, text=f"{path}: not put there by us", path=path)
 
     def _spool(self) -> Iterator[Fault]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.domain.digest import Digest, Json
+from pipeline.domain.image import Format
 from pipeline.domain.money import to_usd
 from pipeline.domain.record import AssetRow, AttemptId
 from pipeline.ledger import Ledger
@@ -30,7 +31,24 @@ def write_sidecars(rows: Iterable[AssetRow], ledger: Ledger, folder: Path, outpu
         if path.exists() and not is_sidecar(path):
             yield f"{path}: not a sidecar of ours; it is left as it is"
             continue
+        _remove_older(folder / row.path)
         write_text(path, json.dumps(sidecar_of(row, ledger, output), ensure_ascii=False, indent=1) + "\n")
+
+
+def remove_sidecar(picture: Path, digest: Digest) -> None:
+    """Removes the sidecar of a picture that goes, if it is one of ours about that picture. Blocks. Raises OSError."""
+    path = picture.with_name(f"{picture.name}.json")
+    if is_sidecar(path, digest):
+        path.unlink(missing_ok=True)
+
+
+def _remove_older(picture: Path) -> None:
+    """The sidecar of a copy with another extension, which went when this one came."""
+    for kind in Format:
+        other = picture.with_suffix(f".{kind.extension}")
+        sidecar = other.with_name(f"{other.name}.json")
+        if other != picture and not other.exists() and is_sidecar(sidecar):
+            sidecar.unlink(missing_ok=True)
 
 
 def is_sidecar(path: Path, digest: Digest | None = None) -> bool:
