@@ -125,8 +125,11 @@ class Spool:
 
     def sweep(self) -> int:
         """Removes temporary files of dead processes and says how many; call it under the run lock."""
-        with durable.told(f"{self._folder}: cannot be tidied"), durable.folder(self._folder, follow=True) as fd:
-            return durable.sweep(fd)
+        gone = 0
+        for place in (self._folder, self._quarantine):
+            with durable.told(f"{place}: cannot be tidied"), durable.folder(place, follow=True) as fd:
+                gone += durable.sweep(fd)
+        return gone
 
     def quarantined(self) -> Iterator[Path]:
         """Every file in quarantine, in order of its name: evidence of what was paid for and cannot be used."""
