@@ -13,7 +13,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from anyio.lowlevel import checkpoint
 
@@ -145,6 +145,27 @@ class Reply:
 
 
 Respond = Callable[[Order], Reply]
+
+
+class Gate:
+    """Answers that wait until they are let through; whoever leaves the block lets them through."""
+
+    def __init__(self, respond: Respond | None = None) -> None:
+        self._respond = respond or sells
+        self._open = threading.Event()
+
+    def __call__(self, order: Order) -> Reply:
+        self._open.wait(30)
+        return self._respond(order)
+
+    def open(self) -> None:
+        self._open.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open()
 
 
 def sells(order: Order, **usage: int) -> Reply:

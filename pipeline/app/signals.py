@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+from anyio.abc import TaskStatus
 
 from pipeline.domain.errors import Interrupted
 from pipeline.schedule import Stop
@@ -14,7 +15,8 @@ from pipeline.schedule import Stop
 async def signals(stop: Stop) -> AsyncIterator[None]:
     """SIGINT and SIGTERM become wishes to stop: the first in order, the second at once."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_listen, stop)
+        # Whoever is told that we wait may send a signal at once: it must not meet the default handler.
+        await tasks.start(_listen, stop)
         yield
         tasks.cancel_scope.cancel()
 
@@ -36,8 +38,9 @@ async def _cancel(scope: anyio.CancelScope, stop: Stop) -> None:
     scope.cancel()
 
 
-async def _listen(stop: Stop) -> None:
+async def _listen(stop: Stop, *, task_status: TaskStatus[None]) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        task_status.started()
         async for number in received:
             name, status = ("interrupted", 130) if number == signal.SIGINT else ("terminated", 143)
             stop.request(name, exit=status)

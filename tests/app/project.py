@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +135,12 @@ class Project:
         assets = json.loads((self.output / "shop" / "index.json").read_bytes())["assets"]
         assert isinstance(assets, dict)
         return assets
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of the ledger's views as a stranger's program reads them."""
+        ledger = self.output / ".pipeline/ledger.db"
+        with contextlib.closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection:
+            return list(connection.execute(query))
 
 
 @contextlib.contextmanager
