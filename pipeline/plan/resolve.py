@@ -13,7 +13,7 @@ from pipeline.plan.resolved import Resolved
 from pipeline.plan.resolver import Lookup, Previous, Resolver, Rules, SpaceOf
 from pipeline.plan.verdict import BEYOND, TWIN, WAITS, Verdict
 
-BATCH = 2000
+BATCH = 1000
 """Cells looked up together: enough for one statement to pay, little enough to be nothing in memory."""
 
 
