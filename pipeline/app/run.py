@@ -18,6 +18,7 @@ from pipeline.app.recovering import recover, tidy
 from pipeline.app.report import RunReport
 from pipeline.app.shop import Order, Shop, open_shop
 from pipeline.app.signals import signals, until_asked
+from pipeline.app.timing import images_per_minute
 from pipeline.app.world import in_thread
 from pipeline.budget import Purse
 from pipeline.domain.errors import InputFault, MachineError
@@ -180,6 +181,7 @@ async def _begin(shop: Shop, plan: Plan) -> None:
             manifest=manifest.name,
             totals=plan.totals(),
             budget=choice.budget if choice.budget is not None else manifest.budget.per_run,
+            images_per_minute=images_per_minute(manifest, plan.lanes),
         )
     )
 

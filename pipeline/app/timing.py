@@ -1,6 +1,6 @@
 """How long things take: a plan at its limits and latencies, and how far away a deadline is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -37,6 +37,18 @@ def _of(manifest: Manifest, provider: str, work: float, requests: int) -> float:
     rates = (limits.requests_per_minute, limits.images_per_minute)
     slowest = min((rate for rate in rates if rate), default=None)
     return max(work / concurrency, requests / slowest * 60 if slowest else 0.0)
+
+
+def images_per_minute(manifest: Manifest, providers: Iterable[str]) -> float | None:
+    """Pictures a minute that the limits of these providers allow together; None where one of them has no limit."""
+    rates = []
+    for name in providers:
+        limits = manifest.providers[name].limits
+        rate = min((said for said in (limits.requests_per_minute, limits.images_per_minute) if said), default=None)
+        if rate is None:
+            return None
+        rates.append(rate)
+    return float(sum(rates)) if rates else None
 
 
 def seconds_until(run: RunSpec, now: datetime) -> float | None:

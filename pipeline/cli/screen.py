@@ -5,13 +5,12 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, TextIO
+from typing import Protocol, Self, TextIO
 
-from pipeline.app.tally import ShotTally, Tally
+from pipeline.app.tally import Tally
 from pipeline.domain.event import (
     AssetSettled,
     AttemptEnded,
-    AttemptSent,
     Backoff,
     CoolDown,
     Event,
@@ -19,11 +18,8 @@ from pipeline.domain.event import (
     ProviderStopped,
     RunStarted,
 )
-from pipeline.domain.money import MicroUsd, show
+from pipeline.domain.money import show
 from pipeline.domain.record import Outcome, State
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 NARROW = 60
 """Columns below which a live view is no help."""
@@ -51,6 +47,8 @@ def open_screen(tally: Tally, stream: TextIO | None = None) -> Screen:
     stream = stream or sys.stderr
     live = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
     if live and _columns(stream) >= NARROW:
+        from pipeline.cli.live import LiveScreen
+
         return LiveScreen(tally, stream)
     return PlainScreen(tally, stream)
 
@@ -151,7 +149,8 @@ class PlainScreen:
         if isinstance(event, RunStarted):
             self._began = self._told = self._now()
             self._tenth = 0
-            self._say(f"{event.manifest}: {self._tally.total} assets")
+            budget = f", at most {show(event.budget)}" if event.budget is not None else ""
+            self._say(f"{event.manifest}: {self._tally.total} assets{budget}")
         line = line_of(event)
         if line:
             self._say(line)
@@ -175,99 +174,6 @@ class PlainScreen:
             self._stream.flush()
         except (OSError, ValueError):
             self._stream = None
-
-
-class LiveScreen:
-    """A live view: a bar per shot, what is in flight and for how long, pace, money, time left."""
-
-    def __init__(self, tally: Tally, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        self._tally = tally
-        self._now = now
-        self._began = now()
-        self._flying: dict[str, tuple[str, float]] = {}
-        self._budget: MicroUsd | None = None
-        self._broken = False
-        self._console: Console = Console(file=stream)
-        self._live: Live = Live(
-            console=self._console,
-            get_renderable=self._view,
-            refresh_per_second=4,
-            transient=True,
-            redirect_stdout=False,
-        )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        try:
-            self._live.stop()
-        except OSError:
-            self._broken = True
-
-    def __call__(self, event: Event) -> None:
-        """Takes an event into the view; what a person must not miss is printed above it and stays."""
-        match event:
-            case RunStarted():
-                self._began, self._budget = self._now(), event.budget
-            case AttemptSent():
-                self._flying[event.attempt_id] = (", ".join(event.assets), self._now())
-            case AttemptEnded():
-                self._flying.pop(event.attempt_id, None)
-            case _:
-                pass
-        line = line_of(event)
-        if line and not self._broken:
-            try:
-                self._console.print(clean(line), markup=False, highlight=False, soft_wrap=True)
-            except OSError:
-                self._broken = True
-
-    def _view(self) -> "RenderableType":
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table.grid(padding=(0, 2))
-        for name, shot in self._tally.shots.items():
-            table.add_row(Text(clean(name, 30)), _bar(shot), Text(_counts(shot)))
-        seconds = self._now() - self._began
-        oldest = sorted(self._flying.values(), key=lambda flight: flight[1])[:3]
-        flights = [Text(f"  {clean(name, 60)}  {self._now() - since:.0f} s", style="dim") for name, since in oldest]
-        return Group(table, *flights, Text(self._footer(seconds)))
-
-    def _footer(self, seconds: float) -> str:
-        line = progress_line(self._tally, seconds)
-        if seconds > 1:
-            line += f" · {self._tally.images / seconds * 60:.0f} images/min"
-        if self._tally.reserved:
-            line += f" · {show(self._tally.reserved)} reserved"
-        if self._budget is not None:
-            line += f" of {show(self._budget)}"
-        return line
-
-
-def _bar(shot: ShotTally, width: int = 30) -> "RenderableType":
-    from rich.text import Text
-
-    total = max(shot.total, 1)
-    bad = shot.states.total() - shot.states[State.DONE]
-    bar = Text()
-    for count, style in ((shot.cached, "blue"), (shot.states[State.DONE], "green"), (bad, "red")):
-        bar.append("━" * round(width * count / total), style=style)
-    bar.append("━" * max(0, width - len(bar)), style="bright_black")
-    return bar
-
-
-def _counts(shot: ShotTally) -> str:
-    bad = shot.states.total() - shot.states[State.DONE]
-    text = f"{shot.settled}/{shot.total}"
-    text += f"  {shot.cached} cached" if shot.cached else ""
-    return text + (f"  {bad} not there" if bad else "")
 
 
 def tell_note(event: Event) -> None:

@@ -9,12 +9,16 @@ from pipeline.domain.step import AssetName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """totals: wanted assets per shot, in the manifest's order. budget: of this run."""
+    """totals: wanted assets per shot, in the manifest's order. budget: of this run.
+
+    images_per_minute: what the limits allow, all providers together; None where one of them has no limit.
+    """
 
     run_id: RunId
     manifest: str
     totals: tuple[tuple[str, int], ...]
     budget: MicroUsd | None
+    images_per_minute: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
