@@ -150,19 +150,19 @@ class Asking:
                 continue
 
     def asked(self, cell: Cell) -> Asked:
-        """Never raises: what is wrong with one asset is its own problem."""
+        """What is asked in a cell. Never raises: what is wrong with one asset is its own problem."""
         try:
             prompt = self._prompt(cell)
-            if prompt.isspace() or not 0 < len(prompt) <= LONGEST_PROMPT:
-                raise PipelineError(_no_prompt(prompt))
         except PipelineError as error:
-            return Asked(problem=f"{FAULT}prompt: {error}")
+            return Asked("", NOTHING, f"{FAULT}prompt: {error}")
+        if prompt.isspace() or not 0 < len(prompt) <= LONGEST_PROMPT:
+            return Asked("", NOTHING, f"{FAULT}prompt: {_no_prompt(prompt)}")
         if self._alone:
             return Asked(prompt)
         try:
-            return Asked(prompt=prompt, given=self._given(cell))
+            return Asked(prompt, self._given(cell))
         except PipelineError as error:
-            return Asked(prompt=prompt, problem=f"{FAULT}{error}")
+            return Asked(prompt, NOTHING, f"{FAULT}{error}")
 
     def _given(self, cell: Cell) -> Given:
         pictures = [source for entry in self._images for source in entry.required(cell)]

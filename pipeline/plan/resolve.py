@@ -61,11 +61,23 @@ class Closing:
         if self._left is not None:
             self._limit(steps)
         elif self._marks_twins:
-            for step in steps:
-                if step.verdict.asks and self._is_known(step):
-                    step.verdict = TWIN
-        _pack(step for step in steps if step.cell.plan.packs and step.depth == 0 and step.asks)
+            self._mark(steps)
+        if any(plan.packs for plan in {step.cell.plan for step in steps}):
+            _pack(step for step in steps if step.cell.plan.packs and step.depth == 0 and step.asks)
         return steps
+
+    def _mark(self, steps: Iterable[Resolved]) -> None:
+        """Marks what asks the same as an earlier step."""
+        recipe, seen = None, set[int]()
+        for step in steps:
+            if step.verdict.asks:
+                if step.recipe is not recipe:
+                    recipe = step.recipe
+                    seen = self._seen[self._space_of(recipe.provider)]
+                at = hash(step.key)
+                if at in seen:
+                    step.verdict = TWIN
+                seen.add(at)
 
     def _limit(self, steps: Iterable[Resolved]) -> None:
         """Marks what is beyond the limit, and twins, which cost nothing of it; an edit of a parent that is not asked

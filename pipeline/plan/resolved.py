@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pipeline.domain.capability import Quote
 from pipeline.domain.digest import Digest
 from pipeline.domain.money import MicroUsd
-from pipeline.domain.record import Slot, State
+from pipeline.domain.record import Reason, Slot, State
 from pipeline.domain.request import ReadyStep
 from pipeline.domain.step import AssetName, KeyParts, Role, Step, StepKey
-from pipeline.plan.asking import Asked
+from pipeline.plan.asking import Asked, Given
 from pipeline.plan.cell import PlannedCell
 from pipeline.plan.recipe import Recipe
 from pipeline.plan.verdict import TWIN, Verdict
@@ -19,15 +19,16 @@ class Resolved:
     """One step of a plan with what the ledger says to it. Written while its batch is resolved, only read afterwards;
     not frozen, since a million of them are made and freezing each would cost more than looking it up.
 
-    key: the step's key; while its parent's picture is not there, its plan key (final is False); None when it cannot be
-    asked. parent_picture: what stands for the parent's picture in the key. shares: steps of its request, candidates
-    that are packed; behind: it is not the first of them.
+    prompt, given: what is asked. key: the step's key; while its parent's picture is not there, its plan key (final is
+    False); None when it cannot be asked. parent_picture: what stands for the parent's picture in the key. shares: steps
+    of its request, candidates that are packed; behind: it is not the first of them.
     """
 
     cell: PlannedCell
     candidate: int
     depth: int
-    asked: Asked
+    prompt: str
+    given: Given
     recipe: Recipe
     verdict: Verdict
     key: StepKey | None
@@ -95,7 +96,8 @@ class Resolved:
     @property
     def step(self) -> Step:
         """The step; made anew at every call."""
-        return self.cell.step(self.candidate, self.depth, self.asked)
+        problem = self.verdict.why if self.verdict.reason == Reason.INPUT else ""
+        return self.cell.step(self.candidate, self.depth, Asked(self.prompt, self.given, problem))
 
     def parts(self) -> KeyParts:
         """The parts of its key; a parent that is not there is named by its plan key."""
@@ -104,8 +106,8 @@ class Resolved:
             protocol=self.recipe.protocol,
             model=self.recipe.model,
             params=self.recipe.params,
-            prompt=self.asked.prompt,
-            inputs=parent + self.asked.given.key_inputs,
+            prompt=self.prompt,
+            inputs=parent + self.given.key_inputs,
             candidate=self.candidate,
         )
 
@@ -117,8 +119,7 @@ class Resolved:
 
     def price(self, count: int) -> Quote | None:
         """The price of one request for *count* such pictures; the parent's is taken at its expected size."""
-        asked = self.asked
-        sizes = asked.given.sizes
+        sizes = self.given.sizes
         if self.depth:
             sizes = (self.cell.plan.recipes_of(self.cell.values)[self.depth - 1].size, *sizes)
-        return self.recipe.rate.quote(len(asked.prompt), sizes, count)
+        return self.recipe.rate.quote(len(self.prompt), sizes, count)

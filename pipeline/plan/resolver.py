@@ -1,5 +1,6 @@
 """Plan cells against the ledger, a batch at a time, level by level along the chains."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -93,10 +94,12 @@ class Resolver:
         """Cells of a shot without edits: most pictures there are, so nothing is made for them that an edit needs."""
         bases: list[Resolved] = []
         for cell in cells:
-            asked, recipe = cell.asked()[0], cell.plan.recipes_of(cell.values)[0]
+            plan, values = cell
+            asked = plan.askings[0].asked(values) if plan.is_plain else cell.asked()[0]
+            recipe = plan.recipes_of(values)[0]
             bases += [
                 _base(cell, candidate, asked, recipe)
-                for candidate in cell.plan.candidates
+                for candidate in plan.candidates
                 if not self._rules.only or self._last_wanted(cell, candidate) >= 0
             ]
         self._judge(bases)
@@ -137,10 +140,10 @@ class Resolver:
 
     def _judge(self, steps: Sequence[Resolved]) -> None:
         """Looks the steps up and says what is to be done about them."""
-        asked: dict[str, list[Resolved]] = {}
+        asked: defaultdict[str, list[Resolved]] = defaultdict(list)
         for step in steps:
             if step.final:
-                asked.setdefault(step.recipe.provider, []).append(step)
+                asked[step.recipe.provider].append(step)
         for provider, named in asked.items():
             keys = [step.key for step in named if step.key is not None]
             found = self._lookup(self._space_of(provider), keys)
@@ -169,16 +172,18 @@ class Resolver:
 
 def _base(cell: PlannedCell, candidate: int, asked: Asked, recipe: Recipe) -> Resolved:
     """A base picture with its key, or with what keeps it from having one."""
-    if asked.problem:
+    prompt, given, problem = asked
+    if problem:
         return _unreadable(cell, candidate, 0, asked, recipe)
     return Resolved(
         cell=cell,
         candidate=candidate,
         depth=0,
-        asked=asked,
+        prompt=prompt,
+        given=given,
         recipe=recipe,
         verdict=NEW,
-        key=recipe.keys.key(asked.prompt, asked.given.key_inputs, candidate),
+        key=recipe.keys.key(prompt, given.key_inputs, candidate),
         final=True,
     )
 
@@ -198,7 +203,8 @@ def _edit(chain: Chain) -> Resolved:
         cell=parent.cell,
         candidate=parent.candidate,
         depth=depth,
-        asked=asked,
+        prompt=asked.prompt,
+        given=asked.given,
         recipe=recipe,
         verdict=verdict,
         key=key,
@@ -212,7 +218,8 @@ def _unreadable(cell: PlannedCell, candidate: int, depth: int, asked: Asked, rec
         cell=cell,
         candidate=candidate,
         depth=depth,
-        asked=asked,
+        prompt=asked.prompt,
+        given=asked.given,
         recipe=recipe,
         verdict=unreadable(asked.problem),
         key=None,

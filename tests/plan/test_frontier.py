@@ -12,6 +12,7 @@ from pipeline.domain.record import Space, State
 from pipeline.domain.step import StepKey, step_key
 from pipeline.manifest.model import Manifest, Shot
 from pipeline.plan import Frontier, Plan, Rules, Settled, StepResult, Work, make_plan
+from pipeline.plan.resolve import BATCH
 from tests.plan.making import Book, Pictures, PriceList, axis, edit, image, manifest, model, paid, shot
 
 MODELS = [model("main"), model("rival", "slow"), replace(model("copy", "slow"), model="model-main")]
@@ -372,11 +373,11 @@ def test_a_plan_that_is_all_cached_is_walked_in_batches_of_flat_memory() -> None
     for cell in night.plan.cells():
         night.book.put(step_key(cell.chains[0][0].parts()), State.DONE, picture=image("p"))
     assert night.frontier.pull("fast")
-    assert len(night.ends) == 2000
+    assert len(night.ends) == BATCH
     assert night.frontier.next("fast") is None
     assert night.frontier.is_done("fast")
     assert set(night.said().values()) == {"done cached"}
-    assert night.book.questions == 3
+    assert night.book.questions == 6000 // BATCH
 
 
 # any night
