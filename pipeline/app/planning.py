@@ -14,7 +14,7 @@ from pipeline.app.world import World
 from pipeline.domain.digest import Json
 from pipeline.domain.money import FREE, MicroUsd, to_usd
 from pipeline.domain.record import State
-from pipeline.plan import Plan, Resolved, resolve
+from pipeline.plan import Difference, Plan, Resolved, differences, resolve
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def kind_of(step: Resolved) -> str:
     if step.state is State.DONE:
         return "cached"
     if step.asks:
-        return "new" if step.why == "new" else "stale" if "changed" in step.why or "added" in step.why else "again"
+        return "new" if step.why == "new" else "stale" if step.stale else "again"
     if step.twin:
         return "cached"
     if step.state is State.PLANNED:
@@ -128,6 +128,14 @@ class Planning:
     def plan(self) -> Plan:
         """The plan itself."""
         return self.desk.plan
+
+    def changes(self, step: Resolved) -> tuple[Difference, ...]:
+        """What changed between the parts a step's present picture was asked with and those it has now. Blocks."""
+        asset = step.step.asset
+        before = self.desk.previous([asset]).get(asset)
+        if not before or step.key is None:
+            return ()
+        return differences(before, step.parts().as_json(), chained=step.depth > 0)
 
     def steps(self) -> Iterator[Resolved]:
         """Every step; memory for one batch of cells."""

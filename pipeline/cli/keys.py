@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.completion import complete_asset
 from pipeline.cli.options import json_option, manifest_argument, output_option, wait_option
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ PROVIDER = click.option("--provider", metavar="NAME", help="Override every model
 
 @click.command(epilog="Example: pipeline why jobs/product-shots.yaml hero/CUP-01/studio")
 @manifest_argument
-@click.argument("asset")
+@click.argument("asset", shell_complete=complete_asset)
 @output_option
 @SETS
 @PROVIDER
@@ -71,7 +72,7 @@ def _shown(value: object) -> str:
 
 @click.command(epilog="Example: pipeline bless jobs/product-shots.yaml hero/CUP-01/studio")
 @manifest_argument
-@click.argument("assets", nargs=-1, required=True, metavar="ASSET…")
+@click.argument("assets", nargs=-1, required=True, metavar="ASSET…", shell_complete=complete_asset)
 @output_option
 @SETS
 @PROVIDER

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.app.options import Choice
+from pipeline.cli.completion import complete_asset, complete_manifest
 from pipeline.domain.money import MicroUsd, from_usd
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,14 +53,19 @@ class Words(click.ParamType[frozenset[str]]):
 
 def manifest_argument(function: F) -> F:
     """One manifest."""
-    return click.argument("manifest", type=click.Path(path_type=Path))(function)
+    return click.argument("manifest", type=click.Path(path_type=Path), shell_complete=complete_manifest)(function)
 
 
 def manifests_argument(function: F) -> F:
     """One manifest or several."""
-    return click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST…")(
-        function
-    )
+    return click.argument(
+        "manifests",
+        nargs=-1,
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar="MANIFEST…",
+        shell_complete=complete_manifest,
+    )(function)
 
 
 def output_option(function: F) -> F:
@@ -85,13 +91,25 @@ def wait_option(function: F) -> F:
 
 
 CHOICES: tuple[Callable[[Any], Any], ...] = (
-    click.option("--only", multiple=True, metavar="GLOB", help="Only assets whose name matches (repeatable)."),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="GLOB",
+        shell_complete=complete_asset,
+        help="Only assets whose name matches (repeatable).",
+    ),
     click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N steps."),
     click.option("--provider", metavar="NAME", help="Override every model's provider; `sketch` is the free rehearsal."),
     click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Override any value of the manifest."),
     click.option("--budget", type=Usd(), metavar="USD", help="Replaces budget.per_run."),
     click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Requests in flight at most."),
-    click.option("--again", multiple=True, metavar="GLOB", help="Ask anew although the ledger has it (repeatable)."),
+    click.option(
+        "--again",
+        multiple=True,
+        metavar="GLOB",
+        shell_complete=complete_asset,
+        help="Ask anew although the ledger has it (repeatable).",
+    ),
     click.option("--retry", type=click.Choice(["refused"]), help="Ask refused ones again."),
     click.option("--strict", is_flag=True, help="A broken row of a feed is fatal."),
 )

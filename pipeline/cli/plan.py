@@ -10,11 +10,29 @@ import click
 from pipeline.cli.options import choice_of, choice_options, json_option, manifest_argument, output_option
 
 if TYPE_CHECKING:
-    from pipeline.app.planning import PlanReport, Sums
-    from pipeline.plan import Resolved
+    from collections.abc import Sequence
 
-MARKS = {"new": "+", "stale": "~", "again": "+", "cached": " ", "held": "!", "failed": "!", "skipped": "!", "left": "."}
-"""What stands before an asset: ``+`` is bought, ``~`` is bought because something changed, ``!`` will not be there."""
+    from pipeline.app.planning import Planning, PlanReport, Sums
+    from pipeline.domain.digest import Json
+    from pipeline.plan import Difference, Resolved
+
+MARKS = {
+    "new": ("+", "green", "asked for the first time"),
+    "stale": ("~", "yellow", "asked again, because what it is made of changed"),
+    "again": ("+", "green", "asked again"),
+    "cached": (" ", None, "there already, costs nothing"),
+    "held": ("!", "red", "not asked: held until somebody decides"),
+    "failed": ("!", "red", "cannot be asked"),
+    "skipped": ("!", "red", "waits for a picture that is not there"),
+    "left": (".", None, "left out by --limit"),
+}
+"""What stands before an asset, its colour, and what that means."""
+
+CHANGES = 3
+"""Changed parts that are shown under an asset."""
+
+PAGE = 2000
+"""Lines that are printed together with --all."""
 
 LISTED = 40
 """Assets that are listed one by one without ``--all``."""
@@ -38,8 +56,8 @@ def plan(manifest: Path, output: Path | None, as_json: bool, everything: bool, *
             # Written piece by piece: a million assets are never a list.
             _write_json(planning.report, (asset_json(step) for step in planning.steps()))
         else:
-            _print_assets(planning.steps(), everything=everything)
-            for line in bill(planning.report):
+            _print_assets(planning, everything=everything)
+            for line in bill(planning.report, manifest):
                 click.echo(line)
     return 0
 
@@ -54,37 +72,105 @@ def _write_json(report: "PlanReport", assets: Any) -> None:
     out.write("], " + json.dumps(tail)[1:] + "\n")
 
 
-def _print_assets(steps: Any, *, everything: bool) -> None:
+def _print_assets(planning: "Planning", *, everything: bool) -> None:
+    """The assets by shot, first what the signs mean; fills the report on the way."""
+    from pipeline.app.planning import kind_of
+
     shown = hidden = 0
-    for step in steps:
-        line = _line(step, everything=everything)
-        if line is None:
+    shot = ""
+    legend: set[str] = set()
+    lines: list[str] = []
+    for step in planning.steps():
+        kind = kind_of(step)
+        if kind == "cached" and not everything:
             continue
-        if shown < LISTED or everything:
-            click.echo(line)
-            shown += 1
-        else:
+        if shown >= LISTED and not everything:
             hidden += 1
+            continue
+        if step.cell.shot != shot:
+            shot = step.cell.shot
+            lines += ["", f"  {shot}"]
+        lines += _lines(planning, step, kind)
+        legend.add(kind)
+        shown += 1
+        if everything and len(lines) > PAGE:
+            # A million assets are never held: with --all the meaning of the signs comes at the end.
+            _say(lines)
+            lines = []
+    meanings = {(mark, words) for kind, (mark, _, words) in MARKS.items() if kind in legend}
+    told = [f"  {mark} {words}" for mark, words in sorted(meanings)]
+    _say([*lines, "", *told] if everything else ([*told, *lines] if shown else []))
     if hidden:
         click.echo(f"    … and {hidden} more (--all lists them)")
     if shown:
         click.echo()
 
 
-def _line(step: "Resolved", *, everything: bool) -> str | None:
-    from pipeline.app.planning import kind_of
+def _say(lines: list[str]) -> None:
+    if lines:
+        click.echo("\n".join(lines))
+
+
+def _lines(planning: "Planning", step: "Resolved", kind: str) -> list[str]:
+    """An asset, why, its price; under a changed one what changed, from and to."""
     from pipeline.cli.screen import clean
     from pipeline.domain.money import show
 
-    kind = kind_of(step)
-    if kind == "cached" and not everything:
-        return None
-    price = show(step.quote.expected) if step.asks and step.quote else ""
-    return f"  {MARKS[kind]} {clean(step.asset, 90):<50} {clean(step.why, 90)}" + (f"  {price}" if price else "")
+    price = show(step.quote.expected) if step.asks and step.quote and not step.twin else ""
+    mark, colour, _ = MARKS[kind]
+    line = f"    {click.style(mark, fg=colour)} {clean(step.asset, 90):<44} {clean(step.why, 90)}"
+    lines = [line + (f"  {price}" if price else "")]
+    if kind == "stale":
+        lines += [f"        {text}" for text in changed_lines(planning.changes(step))]
+    return lines
 
 
-def bill(report: "PlanReport") -> list[str]:
-    """Per shot and in total: what is new, stale, cached and held, expected and worst cost, time."""
+def changed_lines(changes: "Sequence[Difference]") -> list[str]:
+    """``prompt  "…on white marble…" -> "…on black marble…"``: the part that differs, with a little around it."""
+    lines = []
+    # That the picture before it is asked again is told on that picture's own line.
+    changes = [change for change in changes if not str(change.new).startswith("plan:")]
+    for change in changes[:CHANGES]:
+        old, new = _text(change.old), _text(change.new)
+        before, after = excerpt(old, new)
+        lines.append(f"{change.part.removeprefix('params.')}  {before} -> {after}")
+    if len(changes) > CHANGES:
+        lines.append(f"and {len(changes) - CHANGES} more (pipeline why)")
+    return lines
+
+
+def _text(value: "Json") -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        is_digest = len(value) == 64 and all(letter in "0123456789abcdef" for letter in value)
+        return f"{value[:12]}…" if is_digest else f'"{value}"'
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _common(first: str, second: str) -> int:
+    """Letters two texts begin with alike."""
+    pairs = zip(first, second, strict=False)
+    return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
+
+
+def excerpt(old: str, new: str, around: int = 24) -> tuple[str, str]:
+    """The two texts from a little before their first difference to a little after their last."""
+    from pipeline.cli.screen import clean
+
+    same = _common(old, new)
+    behind = min(_common(old[::-1], new[::-1]), min(len(old), len(new)) - same)
+    start, cut = max(0, same - around), max(0, behind - around)
+
+    def part(text: str) -> str:
+        shown = text[start : len(text) - cut]
+        return ("…" if start else "") + clean(shown, 160) + ("…" if cut or len(shown) > 160 else "")
+
+    return part(old), part(new)
+
+
+def bill(report: "PlanReport", manifest: Path) -> list[str]:
+    """Per shot and in total: what is new, stale, cached and held, expected and worst cost, time, what to type next."""
     from pipeline.cli.screen import clock
     from pipeline.domain.money import show
 
@@ -101,8 +187,11 @@ def bill(report: "PlanReport") -> list[str]:
     if report.budget is not None:
         lines.append(f"budget    {show(report.budget)} a run" + _over(report))
     lines.append(f"time      about {clock(report.seconds)} at the limits and latencies known")
+    lines.append("")
     if not total.requests:
         lines.append("nothing to ask: everything that can be there is there")
+    else:
+        lines.append(f"nothing was bought; to buy it: pipeline run {manifest}")
     return lines
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.completion import complete_asset
 from pipeline.cli.options import json_option, manifest_argument, output_option, wait_option
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ ANSWERS = {"b": "billed", "n": "not_billed", "r": "rebuy"}
 
 @click.command(epilog="Example: pipeline reconcile jobs/product-shots.yaml --rebuy")
 @manifest_argument
-@click.argument("assets", nargs=-1, metavar="[ASSET…]")
+@click.argument("assets", nargs=-1, metavar="[ASSET…]", shell_complete=complete_asset)
 @output_option
 @click.option("--billed", is_flag=True, help="They were billed: the money is spent, the assets are failed (lost).")
 @click.option("--not-billed", is_flag=True, help="They were not billed: the next run asks again.")

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("pipeline.cli.check", "pre-flight without spending: keys, hosts, disk, limits, retiring models"),
     "sheet": ("pipeline.cli.look", "write the contact sheet"),
     "gateway": ("pipeline.cli.gateway", "serve our OpenAI-compatible gateway on loopback"),
+    "completion": ("pipeline.cli.completion", "print the completion script for bash, zsh or fish"),
     "schema": ("pipeline.cli.start", "print the JSON Schema of the manifest, for editors"),
 }
 
