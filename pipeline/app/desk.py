@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,6 +132,15 @@ def secret_of(ref: SecretRef | None, world: World, folder: Path) -> Secret:
     if not value.strip():
         raise UserError(f"{path}: the key file is empty")
     return Secret(value)
+
+
+def keys_of(manifest: Manifest, world: World) -> dict[str, Secret]:
+    """The keys that are there, by provider; one that is missing is told when it is needed."""
+    found: dict[str, Secret] = {}
+    for name, spec in manifest.providers.items():
+        with suppress(UserError):
+            found[name] = secret_of(spec.api_key, world, manifest.folder)
+    return {name: secret for name, secret in found.items() if secret}
 
 
 def guard_feeds(manifest: Manifest, ledger: Ledger, *, accepted: bool) -> None:

@@ -1,12 +1,12 @@
 """What earlier runs left open, settled before anything new is asked, with this manifest's keys and hosts."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from pipeline.app.desk import secret_of
+from pipeline.app.desk import keys_of
 from pipeline.app.shop import Shop
 from pipeline.app.world import in_thread
-from pipeline.domain.errors import KeyRefused, UserError
+from pipeline.domain.errors import KeyRefused
 from pipeline.domain.secret import Secret
 from pipeline.manifest.model import ProviderSpec
 from pipeline.provider import Connections, Downloader, endpoint_for, readers
@@ -17,7 +17,7 @@ from pipeline.store import Tree
 
 async def recover(shop: Shop, settler: Settler) -> None:
     """Settles every attempt that a dead process left open; says so in one note. May be cancelled anywhere."""
-    keys = dict(_keys(shop))
+    keys = keys_of(shop.manifest, shop.world)
     async with Connections() as connections:
         await Recovery(
             committer=shop.committer,
@@ -42,17 +42,6 @@ def tidy(shop: Shop) -> None:
     name = shop.manifest.name
     if any(run.ended_at is None for run in shop.ledger.runs(name, limit=1)):
         Tree(shop.places.output, shop.store).sweep(name)
-
-
-def _keys(shop: Shop) -> Iterator[tuple[str, Secret]]:
-    """The keys that are there, by provider; one that is missing is told when it is needed."""
-    for name, spec in shop.manifest.providers.items():
-        try:
-            secret = secret_of(spec.api_key, shop.world, shop.manifest.folder)
-        except UserError:
-            continue
-        if secret:
-            yield name, secret
 
 
 def _fetcher(shop: Shop, keys: dict[str, Secret], connections: Connections) -> Callable[[str], Awaitable[bytes]]:

@@ -4,7 +4,7 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from pipeline.app.desk import load_manifest
+from pipeline.app.desk import keys_of, load_manifest
 from pipeline.app.options import RunOptions
 from pipeline.app.tally import Tally
 from pipeline.app.world import World, output_of
@@ -85,6 +85,7 @@ def open_for_writing(places: Places, world: World) -> Ledger:
 def open_shop(order: Order, stack: ExitStack) -> Shop:
     """Opens ledger, store and spool; *stack* closes them. Blocks. Raises as `open_for_writing`."""
     places = order.places
+    keys = tuple(keys_of(order.manifest, order.world).values())
     ledger = stack.enter_context(open_for_writing(places, order.world))
     return Shop(
         options=order.options,
@@ -97,7 +98,7 @@ def open_shop(order: Order, stack: ExitStack) -> Shop:
         ledger=ledger,
         committer=Committer(ledger),
         store=FileStore(places.images),
-        spool=Spool(places.spool, places.quarantine),
+        spool=Spool(places.spool, places.quarantine, secrets=keys),
         receipts=Receipts(places.receipts),
         inputs=InputDesk(places.inputs),
         run_id=RunId(f"{order.world.clock.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"),

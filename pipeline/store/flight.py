@@ -4,22 +4,22 @@ import contextlib
 import errno
 import json
 import os
-import re
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from pipeline.domain.errors import MachineError
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.record import AttemptId
 from pipeline.domain.request import Head
+from pipeline.domain.secret import Secret
 from pipeline.store import durable, headers
+from pipeline.store.blotting import blot
+from pipeline.store.leavings import files_of
 from pipeline.store.reserve import length_without_reserve, reserve_space
 
 _PRIVATE: Final = 0o600
 _LARGEST_BODY: Final = 1024 * 1024 * 1024
-_PICTURE: Final = re.compile(r"\.(\d{1,3})\.bin")
 
 
 class SpoolFlight:
@@ -31,13 +31,21 @@ class SpoolFlight:
     """
 
     def __init__(
-        self, *, folder: Path, quarantine: Path, attempt_id: AttemptId, memory: int, keep_headers: frozenset[str]
+        self,
+        *,
+        folder: Path,
+        quarantine: Path,
+        attempt_id: AttemptId,
+        memory: int,
+        keep_headers: frozenset[str],
+        secrets: tuple[Secret, ...] = (),
     ) -> None:
         self.attempt_id = attempt_id
         self._folder = folder
         self._quarantine = quarantine
         self._memory = memory
         self._keep_headers = keep_headers
+        self._secrets = secrets
         self._pieces: list[bytes] | None = None
         self._size = 0
         self._fd = -1
@@ -47,9 +55,7 @@ class SpoolFlight:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -241,7 +247,7 @@ class SpoolFlight:
         self.close()
         with durable.told(f"{self._folder}: cannot remove the files of {self.attempt_id}"), self._inside() as inside:
             failpoint("spool.discard")
-            for name in self.files():
+            for name in files_of(self._folder, self.attempt_id):
                 os.unlink(name, dir_fd=inside)
                 failpoint("spool.discarded")
         self._pieces = None
@@ -249,7 +255,7 @@ class SpoolFlight:
     def quarantine(self, reason: str) -> None:
         """Moves what arrived to the quarantine with a ``.why`` file: paid for, unusable, never deleted unasked.
 
-        The reserve goes. Raises DiskFull, MachineError.
+        The reserve goes, and so does every key that the host said back. Raises DiskFull, MachineError.
         """
         arrived = self.arrived()
         self.close()
@@ -264,18 +270,12 @@ class SpoolFlight:
             os.rename(why, self._name("why"), src_dir_fd=outside, dst_dir_fd=outside)
             if self._exists("part"):
                 os.truncate(self._path("part"), arrived)
-            for name in self.files():
+            for kind in filter(self._exists, ("head", "body", "part")):
+                blot(self._path(kind), self._secrets)
+            for name in files_of(self._folder, self.attempt_id):
                 os.rename(name, name, src_dir_fd=inside, dst_dir_fd=outside)
             durable.sync_folder(outside)
             durable.sync_folder(inside)
-
-    def files(self) -> list[str]:
-        """Names of this attempt's files in the order in which they may go."""
-        kinds = {"intent", "sent", "head", "part", "body"}
-        found = (entry.name for entry in os.scandir(self._folder) if entry.name.startswith(f"{self.attempt_id}."))
-        start = len(self.attempt_id)
-        ours = (name for name in found if name[start + 1 :] in kinds or _PICTURE.fullmatch(name[start:]))
-        return sorted(ours, key=lambda name: (name.endswith(".intent"), name.endswith(".sent"), name))
 
     def _inside(self) -> contextlib.AbstractContextManager[int]:
         return durable.folder(self._folder, follow=True)

@@ -17,6 +17,7 @@ from typing import Final
 
 from pipeline.domain.record import AttemptId, Intent
 from pipeline.domain.request import Head
+from pipeline.domain.secret import Secret
 from pipeline.store import durable, headers
 from pipeline.store.flight import SpoolFlight
 from pipeline.store.receipt_text import intent_from_bytes, intent_to_bytes
@@ -54,7 +55,7 @@ class Spool:
     """Opens a flight recorder for each attempt and says what dead processes left.
 
     memory: bytes of a body that are kept in memory too, so that they need not be read back. keep_headers: names to
-    keep besides the allow-list (a profile's request id header).
+    keep besides the allow-list (a profile's request id header). secrets: keys that no quarantined file may hold.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class Spool:
         *,
         memory: int = _MEMORY,
         keep_headers: frozenset[str] = frozenset(),
+        secrets: tuple[Secret, ...] = (),
     ) -> None:
         self._folder = folder
         self._quarantine = quarantine
         self._memory = memory
         self._keep_headers = keep_headers
+        self._secrets = secrets
 
     def open(self, attempt_id: AttemptId, reserve: int = 0, intent: Intent | None = None) -> SpoolFlight:
         """A recorder for a new attempt with room for *reserve* bytes of answer, its *intent* noted beside it. Blocks.
@@ -152,6 +155,7 @@ class Spool:
             attempt_id=attempt_id,
             memory=self._memory,
             keep_headers=self._keep_headers,
+            secrets=self._secrets,
         )
 
 

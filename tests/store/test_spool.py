@@ -11,6 +11,7 @@ from pipeline.domain.errors import MachineError
 from pipeline.domain.record import AttemptId
 from pipeline.domain.request import Head
 from pipeline.store import Evidence, Spool, headers
+from pipeline.store.leavings import files_of
 from pipeline.store.spool import reason_of
 
 ONE = AttemptId("attempt-1")
@@ -211,7 +212,7 @@ def test_the_marker_of_sending_is_the_last_to_go(spool: Spool) -> None:
         flight.write(b"x")
         flight.finish()
         flight.keep_picture(0, b"y")
-        assert flight.files() == ["attempt-1.0.bin", "attempt-1.body", "attempt-1.sent"]
+        assert files_of(flight._folder, ONE) == ["attempt-1.0.bin", "attempt-1.body", "attempt-1.sent"]
 
 
 def test_quarantined_bodies_are_kept_with_their_reason(spool: Spool, tmp_path: Path) -> None:
