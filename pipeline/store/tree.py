@@ -6,6 +6,7 @@ picture beside it as ``name~new.png``.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -25,6 +26,7 @@ from pipeline.store.stamp import MOST
 
 _MOST_BESIDE: Final = 99
 _BESIDE: Final = "~new"
+_SHEET_PART: Final = re.compile(r"\..+\.\d+\.part")
 
 Standing = Literal["missing", "ours", "edited", "link"]
 
@@ -202,7 +204,7 @@ class Tree:
 
     def sweep(self, manifest: str) -> int:
         """Removes temporary files of dead processes under ``<output>/<manifest>`` and says how many."""
-        left = [path for path in self.walk(manifest) if durable.is_temporary(path.rpartition("/")[2])]
+        left = [path for path in self.walk(manifest) if _is_half(path.rpartition("/")[2])]
         with self._told(manifest):
             for path in left:
                 (self._output / path).unlink(missing_ok=True)
@@ -210,6 +212,11 @@ class Tree:
 
     def _told(self, path: str) -> AbstractContextManager[None]:
         return paths.told(f"{self._output / path}: cannot be placed", Unplaceable)
+
+
+def _is_half(name: str) -> bool:
+    """Whether a file was being written when its process died: a copy of ours, or a piece of the sheet."""
+    return durable.is_temporary(name) or _SHEET_PART.fullmatch(name) is not None
 
 
 def _standing(file: str, wanted: Wanted, known: Placement | None, *, inside: int) -> str:

@@ -145,6 +145,8 @@ def _done(history: History) -> Iterator[str]:
     for attempt in history.attempts:
         if attempt.outcome != "done":
             continue
+        if not attempt.request_id and any(sale.prompt == attempt.prompt for sale in history.sales):
+            continue  # a power cut took the head of its answer
         sale = by_request.get(attempt.request_id)
         if sale is None or sale.prompt != attempt.prompt or seen[attempt.request_id] > 1:
             yield f"H2 attempt {attempt.attempt_id} is done, and no sale of its own is on the bill"
@@ -199,7 +201,7 @@ def gather(output: Path, manifest: str, sales: tuple[Sale, ...], delivered: set[
     tree = {
         str(path.relative_to(folder)): _digest(path)
         for path in _files(folder)
-        if not str(path.relative_to(folder)).startswith(SHEET) and not path.name.startswith(".part-")
+        if not str(path.relative_to(folder)).startswith(SHEET) and not _is_half(path.name)
     }
     index = folder / "index.json"
     everything = list(_files(output))
@@ -213,9 +215,7 @@ def gather(output: Path, manifest: str, sales: tuple[Sale, ...], delivered: set[
         index=json.loads(index.read_text())["assets"] if index.exists() else {},
         receipts=frozenset(path.stem for path in _files(state / "receipts")),
         leftovers=tuple(
-            str(path.relative_to(output))
-            for path in everything
-            if path.name.startswith(".part-") or path.parent.name == "spool"
+            str(path.relative_to(output)) for path in everything if _is_half(path.name) or path.parent.name == "spool"
         ),
         integrity=integrity,
         secrets=tuple(str(path) for path in everything if canary.encode() in path.read_bytes()),
@@ -258,6 +258,10 @@ ATTEMPTS = """
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+
+
+def _is_half(name: str) -> bool:
+    return name.startswith(".part-") or (name.startswith(".") and name.endswith(".part"))
 
 
 def _digest(path: Path) -> str:

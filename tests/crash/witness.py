@@ -40,15 +40,16 @@ class Witness:
     """Sells pictures that are unique to each sale. latency: seconds until an answer begins, at most.
 
     Prompts that start with ``url`` are answered with addresses of pictures. pid: the client that is watched.
+    first: sales are numbered from the one after it.
     """
 
-    def __init__(self, bill: Path, *, latency: float = 0.03, seed: int = 0) -> None:
+    def __init__(self, bill: Path, *, latency: float = 0.03, seed: int = 0, first: int = 0) -> None:
         self._file = os.open(bill, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._bill = bill
         self._latency = latency
         self._luck = random.Random(seed)
         self._lock = threading.Lock()
-        self._serial = 0
+        self._serial = first
         self._places: dict[str, bytes] = {}
         self.base = ""
         self.pid = 0
