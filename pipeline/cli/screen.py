@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -63,6 +64,13 @@ def _columns(stream: TextIO) -> int:
 def clean(text: str, width: int = 300) -> str:
     """Text of a host or a manifest made safe for a terminal: one line, no control or bidi characters."""
     return "".join(c if c.isprintable() else " " for c in text)[:width]
+
+
+def wrapped(text: str, width: int) -> str:
+    """The text broken between words and indented where a terminal of that width would break it anywhere."""
+    if not 20 <= width < len(text):
+        return text
+    return textwrap.fill(text, width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)
 
 
 def line_of(event: Event) -> str:
@@ -169,8 +177,10 @@ class PlainScreen:
         # A reader that went away (`| head`) must never raise into a paid run.
         if self._stream is None:
             return
+        text = f"{time.strftime('%H:%M:%S')} {clean(line)}"
         try:
-            self._stream.write(f"{time.strftime('%H:%M:%S')} {clean(line)}\n")
+            width = _columns(self._stream) if self._stream.isatty() else 0
+            self._stream.write(wrapped(text, width) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             self._stream = None
