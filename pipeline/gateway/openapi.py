@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.domain.digest import Json
+from pipeline.gateway.order import PROMPT_LIMIT
 from pipeline.gateway.parameters import EDITS, GENERATIONS, Choice, Rule, Whole
 from pipeline.gateway.profiles import Profile
 from pipeline.gateway.sizes import STANDARD
@@ -175,9 +176,11 @@ def _request(profile: Profile, rules: Mapping[str, Rule], required: list[Json], 
 def _parameter(name: str, rule: Rule, profile: Profile) -> Schema:
     match name:
         case "prompt":
-            return {"type": "string", "pattern": r"\S", "maxLength": 32_000}
+            longest: Schema = {} if profile.name == "lenient" else {"maxLength": PROMPT_LIMIT}
+            return {"type": "string", "pattern": r"\S", **longest}
         case "model":
-            return {"type": ["string", "null"], "enum": [*_MODELS, None]}
+            listed: Schema = {} if profile.models == "any" else {"enum": [*_MODELS, None]}
+            return {"type": ["string", "null"], **listed}
         case "size":
             large = _LARGE if profile.sizes == "openai" else ()
             return {"type": ["string", "null"], "enum": ["auto", *STANDARD, *large, None]}
@@ -259,13 +262,11 @@ _CHAT_REQUEST: Schema = _object(
         "messages": {
             "type": "array",
             "minItems": 1,
-            "items": {
+            "items": {"type": "object"},
+            "contains": {  # some words of the user's, which are what is drawn
                 "type": "object",
                 "required": ["role", "content"],
-                "properties": {
-                    "role": {"const": "user"},
-                    "content": {"type": "string", "pattern": "^[A-Za-z0-9 ,.]*[a-z]$"},
-                },
+                "properties": {"role": {"const": "user"}, "content": {"type": "string", "pattern": r"\S"}},
             },
         },
         "stream": {"type": ["boolean", "null"]},
