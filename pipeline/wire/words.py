@@ -92,9 +92,12 @@ TIMED_OUT = pattern(
 BROKEN_BEHIND = pattern(
     r"\bAPIConnectionError\b",
     r"\bconnection (?:was )?(?:error|reset|closed|aborted|broken|lost)\b",
-    r"\bserver disconnected\b",
+    r"\bserver disconnected\b|\bpeer closed connection\b",
     r"\bsocket hang up\b",
     r"\bunexpected EOF\b",
+    r"\bpayload is not completed\b|\bContentLengthError\b",
+    r"\bincomplete (?:read|message|body|response|chunked)\b",
+    r"\b(?:closed|ended|end|close) premature(?:ly)?\b|\bpremature(?:ly)? (?:close|closed|end|ended)\b",
     r"\bbroken pipe\b",
     r"<!doctype html|<html\b",
     r"连接(?:被重置|中断|断开)",

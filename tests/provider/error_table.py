@@ -138,6 +138,12 @@ TABLE: list[tuple[str, int, bytes | dict[str, Json], type[ProviderError]]] = [
     # LiteLLM's proxy, which tells in its own JSON what it met behind it
     ("line broken behind", 500, litellm("APIConnectionError: APIConnectionError", "Connection error."), OutcomeUnknown),
     ("page behind", 502, litellm("BadGatewayError: BadGatewayError", PAGE.decode()), OutcomeUnknown),
+    (
+        "cut behind",
+        500,
+        litellm("InternalServerError", "Response payload is not completed: <ContentLengthError: 400, …>."),
+        OutcomeUnknown,
+    ),
     ("page instead of JSON behind", 500, litellm("APIConnectionError", "'str' object has no …"), OutcomeUnknown),
     ("timeout behind", 408, litellm("Timeout", "Error code: 524 - {'title': …}"), OutcomeUnknown),
     ("proxy", 502, maker("Proxy to upstream failed: aborted", None, "proxy_error"), OutcomeUnknown),
