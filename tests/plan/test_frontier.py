@@ -317,6 +317,16 @@ def test_a_lane_that_overflows_holds_back_the_lane_that_feeds_it() -> None:
     assert len(night.ends) == 200
 
 
+def test_a_lane_that_stopped_holds_back_nobody() -> None:
+    cells = axis("a", *map(str, range(20)))
+    night = Night(shot("s", cells, prompt="{{ a }}", chain=[edit("e", model="rival")]), window=1)
+    assert len(night.rest("fast")) == 4
+    assert len([night.next("slow") for _ in range(4)]) == 4
+    assert night.frontier.next("fast") is None
+    night.frontier.stop("slow")
+    assert len(night.rest("fast")) == 16
+
+
 # the end
 
 

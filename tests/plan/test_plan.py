@@ -251,7 +251,7 @@ def test_sources_are_named_once_before_anything_is_read() -> None:
         "p",
         value("1", photo="a.png|https://x.example/1.jpg"),
         value("2", photo="https://x.example/1.jpg"),
-        value("3", photo="b.png", problem="broken"),
+        value("3", photo="of-a-broken-row.png", problem="broken"),
         value("4"),
         kind="source",
     )
@@ -287,6 +287,11 @@ def test_a_default_path_is_the_name_with_the_candidate_spelled_out() -> None:
         ("{{ a.key }}-{{ candidate }}{{ step }}", ["x-1", "x-1r", "x-2", "x-2r"]),
         ("{{ a.key }}/{{ step }}/", ["x", "x/r", "x-2", "x/r-2"]),
         ("./{{ a.key }}//b/./c", ["x/b/c", "x/b/c/r", "x/b/c-2", "x/b/c-2/r"]),
+        (
+            "con/{{ a.key }}/aux.txt",
+            ["_con/x/_aux.txt", "_con/x/_aux.txt/r", "_con/x/_aux.txt-2", "_con/x/_aux.txt-2/r"],
+        ),
+        ("{{ a.key }}/COM1", ["x/_COM1", "x/_COM1/r", "x/_COM1-2", "x/_COM1-2/r"]),
         ("{{ a.key }}.png", ["x", "x/r", "x-2", "x-2/r"]),
         ("{{ a.key }}.v1.JPG", ["x.v1", "x.v1/r", "x.v1-2", "x.v1-2/r"]),
         (

@@ -14,7 +14,7 @@ from pipeline.domain.step import AssetName, StepKey, step_key
 from pipeline.manifest.model import Shot
 from pipeline.plan import Difference, Plan, Resolved, differences, make_plan, resolve
 from pipeline.plan.why import changed_words
-from tests.plan.making import Book, Pictures, PriceList, axis, edit, image, manifest, model, paid, shot
+from tests.plan.making import Book, Pictures, PriceList, axis, edit, image, manifest, model, paid, shot, value
 
 
 def plan(*shots: Shot, **photos: bytes) -> Plan:
@@ -169,6 +169,19 @@ def test_an_input_that_cannot_be_read_is_failed_and_never_looked_up() -> None:
     assert [(entry.state, entry.reason, entry.key) for entry in found.values()] == [(State.FAILED, "input", None)] * 2
     assert "gone.png" in found["s"].why
     assert book.questions == 0
+
+
+def test_a_broken_row_of_a_shot_without_edits_is_failed_and_says_so_in_its_step() -> None:
+    rows = axis("p", value("1", shelf="a"), value("2", problem="ragged"), value("3"), kind="source")
+    found = by_name(plan(shot("s", rows), shot("t", rows, path="{{ p.shelf }}/{{ p }}")), Book())
+    assert {name: entry.state for name, entry in found.items() if entry.state is not State.PLANNED} == {
+        "s/2": State.FAILED,
+        "t/2": State.FAILED,
+        "t/3": State.FAILED,
+    }
+    assert found["s/2"].step.problem == "input: ragged"
+    assert found["t/3"].step.problem.startswith("input: path: ")
+    assert not found["s/1"].step.problem
 
 
 def test_only_takes_patterns_and_brings_the_parents_along() -> None:
