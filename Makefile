@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOB ?= jobs/quickstart.yaml
 ARGS ?=
+PEERS ?= .peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup run plan sheet lint format check clean crash soak bench peers
+.PHONY: help demo test setup run plan sheet lint format check clean crash soak bench peers peers-node
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: .venv/.ready ## the main job: jobs/quickstart.yaml on the embedded gateway, no key, no cost
 	$(BIN)/pipeline run jobs/quickstart.yaml $(ARGS)
@@ -40,6 +41,11 @@ format: .venv/.ready ## format and fix what can be fixed
 
 check: lint test ## lint and test
 
+peers: .venv/.ready peers-node $(PEERS)/litellm/.ready $(PEERS)/schemathesis/.ready ## let independent programs judge both sides (needs Node; minutes)
+	PEERS=$(abspath $(PEERS)) $(BIN)/python -m pytest tests/peers bench/peers $(ARGS)
+
+peers-node: tests/peers/node/node_modules/.ready ## install the npm packages that the tests of clients need
+
 clean: ## remove what was built; outputs and the ledger stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find pipeline tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -50,4 +56,13 @@ clean: ## remove what was built; outputs and the ledger stay
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	touch $@
+
+tests/peers/node/node_modules/.ready: tests/peers/node/package-lock.json
+	npm ci --prefix tests/peers/node --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(PEERS)/%/.ready: bench/peers/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
