@@ -185,6 +185,7 @@ class PaidHost:
     """A host on loopback that is no gateway of ours: what it sells is paid for. Remembers every order.
 
     It counts a picture as billed when its order has come, as the maker does, unless it answers with an error.
+    places: what a GET finds, by path. fetched: path and Authorization of every GET.
     """
 
     def __init__(self, respond: Respond = sells) -> None:
@@ -194,6 +195,7 @@ class PaidHost:
         self.in_flight = 0
         self.highest = 0
         self.places: dict[str, bytes] = {}
+        self.fetched: list[tuple[str, str]] = []
         self._lock = threading.Lock()
 
     @property
@@ -246,6 +248,7 @@ def _handler(host: PaidHost) -> type[BaseHTTPRequestHandler]:
                 host.gave()
 
         def do_GET(self) -> None:
+            host.fetched.append((self.path, self.headers.get("Authorization", "")))
             data = host.places.get(self.path)
             self._send(Reply(status=200 if data else 404, body=data or b"gone"))
 

@@ -15,6 +15,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 ACCEPTABLE = frozenset({"refused", "failed", "unknown", "feed"})
 
 
+MOST = 10**18
+"""Micro-USD: a trillion dollars; beyond it sums leave the integers a database has."""
+
+
 class Usd(click.ParamType[MicroUsd]):
     """An amount of USD: ``5``, ``5.50``, ``"5 USD"``, ``$5``."""
 
@@ -29,6 +33,8 @@ class Usd(click.ParamType[MicroUsd]):
             self.fail(f"'{value}' is not an amount of USD (write 5 or 5.50)", param, ctx)
         if amount < 0:
             self.fail(f"'{value}' is less than nothing (write 5 or 5.50)", param, ctx)
+        if amount > MOST:
+            self.fail(f"'{value}' is more than there is (write 5 or 5.50)", param, ctx)
         return amount
 
 

@@ -103,7 +103,9 @@ class Repairer:
         placement = ledger.placements.at([fault.path])[fault.path]
         image = ledger.pictures.find(placement.digest)
         if image is None:
-            return Mended(fault=fault, text=f"{fault.path}: its image is not in the ledger", done=False)
+            # Its picture was lost a moment ago; the next run asks for it and places the new one.
+            ledger.placements.drop([fault.path])
+            return Mended(fault=fault, text=f"{fault.path}: its picture is lost, so there is no copy to put back")
         stem = fault.path.rpartition(".")[0]
         known = ledger.placements.at(self.tree.candidates(stem)).values()
         try:

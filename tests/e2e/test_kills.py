@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.project import Project, icons, letters, small
+from tests.app.project import KEY, Project, icons, letters, small
 from tests.e2e.machine import ended, gateway, start, started, until
-from tests.fakes import Gate, Order, PaidHost, Reply, sells
+from tests.fakes import Gate, Order, PaidHost, Reply, answer_of, png, sells
 
 SLOW = 0.15
 
@@ -158,6 +158,22 @@ def test_a_killed_holder_keeps_nobody_out(tmp_path: Path) -> None:
         ran = shop.run()
     assert (ran.exit, ran.json["requests"], ran.json["assets"]["unknown"]) == (14, 0, 2)
     assert "a run before this one was cut off: 2 unknown" in ran.err
+
+
+def test_a_picture_behind_a_url_is_fetched_again_from_the_provider_s_own_address_after_a_kill(tmp_path: Path) -> None:
+    shop, host = small(tmp_path, icons(1)), PaidHost()
+    with host.open() as url:
+        host.respond = lambda order: Reply(body=answer_of(f"{url}/results/1.png"))
+        process = started(shop.at(url))
+        until(lambda: host.fetched, "a look for the picture")
+        process.kill()
+        ended(process)
+        host.places["/v1/results/1.png"] = png("late")
+        ran = shop.run()
+    assert (ran.exit, ran.json["requests"], len(host.orders)) == (0, 0, 1), ran.err
+    assert "recovered 1 image that had arrived" in ran.err
+    assert host.fetched[-1] == ("/v1/results/1.png", f"Bearer {KEY}")
+    assert (shop.output / "shop/icon/item000.png").read_bytes() == png("late")
 
 
 def test_eight_processes_on_one_folder_buy_everything_once(tmp_path: Path) -> None:

@@ -1,0 +1,182 @@
+"""What people read: help, summaries, progress lines, prices, and nothing of a host's that could harm a terminal."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from pipeline.app.tally import Tally
+from pipeline.cli.options import ACCEPTABLE, Usd, Words
+from pipeline.cli.root import COMMANDS, run
+from pipeline.cli.screen import PlainScreen, clean, clock, line_of
+from pipeline.domain.event import AttemptEnded, Note
+from pipeline.domain.money import MicroUsd
+from pipeline.domain.record import AttemptId, Outcome
+from pipeline.domain.step import AssetName
+from tests.app.project import icons, small
+from tests.fakes import Order, PaidHost, Reply, error_reply, sells
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_one_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    (example,) = [line for line in capsys.readouterr().out.splitlines() if "Example: " in line]
+    assert f"pipeline {name}" in example
+
+
+@pytest.mark.parametrize("text", ["5", "5.0", "$5", "5 USD", " 5 USD ", "5USD"])
+def test_an_amount_is_taken_as_people_write_it(text: str) -> None:
+    assert Usd().convert(text, None, None) == 5_000_000
+
+
+@pytest.mark.parametrize("text", ["", "five", "-1", "nan", "inf", "5 EUR", "1e999"])
+def test_what_is_no_amount_is_told(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Usd().convert(text, None, None)
+
+
+def test_words_of_a_list_are_checked() -> None:
+    words = Words(ACCEPTABLE)
+    assert words.convert("refused, failed,", None, None) == {"refused", "failed"}
+    with pytest.raises(click.BadParameter, match="'done' is none of"):
+        words.convert("done", None, None)
+
+
+def test_foreign_text_cannot_drive_a_terminal() -> None:
+    hostile = "a\x1b]52;c;aGk=\x07b\x1b[2Jc\u202ed\ne\x9b1mf"
+    shown = clean(hostile)
+    assert shown.isprintable()
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (7500, "2 h 05 min")]
+)
+def test_times_are_told_as_people_do(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+def test_an_attempt_that_brought_nothing_is_a_line_with_all_that_is_known() -> None:
+    event = AttemptEnded(
+        attempt_id=AttemptId("a"),
+        assets=(AssetName("hero/a"), AssetName("hero/a#2")),
+        provider="paid",
+        outcome=Outcome.UNKNOWN,
+        http_status=502,
+        code="",
+        message="a page of a proxy",
+        request_id="req_1",
+        images=0,
+        usd=MicroUsd(40_000),
+        seconds=60.04,
+        culprit="nginx's default of 60 s?",
+    )
+    assert line_of(event) == (
+        "unknown   hero/a and 1 more  502 a page of a proxy, after 60.0 s; $0.04 kept aside"
+        " (nginx's default of 60 s?)  [req_1]"
+    )
+
+
+class Gone(io.StringIO):
+    """A stream whose reader went away."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_screen_whose_reader_went_away_raises_nothing() -> None:
+    screen = PlainScreen(Tally(), Gone())
+    screen(Note(text="x"))
+    screen(Note(text="y"))
+
+
+def respond(order: Order) -> Reply:
+    return error_reply(400, "moderation_blocked", "not that") if "item000" in order.prompt else sells(order)
+
+
+def test_a_summary_says_what_was_made_what_is_missing_and_what_to_do_next(tmp_path: Path) -> None:
+    shop = small(tmp_path, icons(3))
+    with PaidHost(respond).open() as url:
+        ran = shop.at(url).pipeline("run", shop.manifest)
+    assert "shop: 3 assets: 2 made, 0 reused, 1 refused" in ran.out
+    assert "3 requests, $0.08 spent" in ran.out
+    assert "icon/item000" in ran.out
+    assert "--retry refused" in ran.out
+    assert "\x1b[" not in ran.out, "no colours where there is no terminal"
+
+
+def test_results_go_to_standard_output_and_the_rest_elsewhere(tmp_path: Path) -> None:
+    shop = small(tmp_path, icons(3))
+    with PaidHost(respond).open() as url:
+        ran = shop.at(url).run()
+    (line,) = ran.out.splitlines()
+    assert set(json.loads(line)) == {
+        "run", "manifest", "exit", "assets", "requests", "retries", "images", "usd", "seconds", "sheet",
+    }  # fmt: skip
+    assert set(json.loads(line)["assets"]) == {
+        "total", "done", "cached", "planned", "refused", "failed", "unknown", "skipped", "waiting",
+    }  # fmt: skip
+    assert "refused" in ran.err
+
+
+def test_status_tells_states_runs_and_money(tmp_path: Path) -> None:
+    shop = small(tmp_path, icons(3))
+    with PaidHost(respond).open() as url:
+        shop.at(url).run()
+    found = shop.pipeline("status", shop.manifest, "--json").json
+    assert found["assets"] == {"done": 2, "refused": 1}
+    assert [(row["asset"], row["state"], row["reason"]) for row in found["trouble"]] == [
+        ("icon/item000", "refused", "content")
+    ]
+    assert (found["runs"][0]["exit"], found["runs"][0]["requests"], found["usd"]["month"]["spent"]) == (11, 3, 0.08)
+    text = shop.pipeline("status", shop.manifest).out
+    assert "2 done, 1 refused" in text
+    whole = shop.pipeline("status", "--output", shop.output).out
+    assert "all manifests" in whole
+
+
+def test_status_before_the_first_run_says_so(tmp_path: Path) -> None:
+    shop = small(tmp_path, icons(1)).at("http://127.0.0.1:9/v1")
+    assert "nothing yet" in shop.pipeline("status", shop.manifest).out
+    assert not shop.output.exists(), "looking makes nothing"
+
+
+def test_a_plan_makes_nothing_and_sends_nothing(tmp_path: Path) -> None:
+    shop, host = small(tmp_path, icons(3)), PaidHost()
+    with host.open() as url:
+        ran = shop.at(url).pipeline("plan", shop.manifest)
+    assert (ran.exit, host.orders, shop.output.exists()) == (0, [], False)
+    assert "icon/item000" in ran.out
+    assert "$0.12" in ran.out
+
+
+def test_doctor_names_what_would_stop_a_run(tmp_path: Path) -> None:
+    shop = small(tmp_path, icons(1), models="main: {provider: paid, model: tiny-1}").at("http://127.0.0.1:1/v1")
+    del shop.environ["SHOP_KEY"]
+    ran = shop.pipeline("doctor", shop.manifest, "--json")
+    bad = {(finding["subject"], finding["text"].split(":")[0]) for finding in ran.json if finding["verdict"] == "bad"}
+    assert ran.exit == 1
+    assert {subject for subject, _ in bad} == {"paid", "price"}
+    texts = " ".join(finding["text"] for finding in ran.json)
+    assert "SHOP_KEY is not set" in texts
+    assert "cannot be reached" in texts
+    assert "no price is known" in texts
+
+
+def test_doctor_of_a_healthy_manifest_finds_nothing_bad_and_posts_nothing(tmp_path: Path) -> None:
+    shop, host = small(tmp_path, icons(1)), PaidHost()
+    with host.open() as url:
+        ran = shop.at(url).pipeline("doctor", shop.manifest)
+    assert (ran.exit, host.orders) == (0, [])
+
+
+def test_both_ways_to_start_it_are_the_same() -> None:
+    module = subprocess.run([sys.executable, "-m", "pipeline", "--help"], capture_output=True, text=True, check=True)
+    script = Path(sys.executable).with_name("pipeline")
+    started = subprocess.run([script, "--help"], capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert module.stdout == started.stdout
