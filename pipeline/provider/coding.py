@@ -30,7 +30,7 @@ class Decoder:
         """Whether a body of this Content-Encoding is handed on decoded."""
         return encoding.strip().lower() in _GZIP | _DEFLATE
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes | memoryview) -> Iterator[bytes | memoryview]:
         """The decoded bytes of *chunk* in pieces of at most 256 KiB. Raises Unreadable."""
         if not self._begun:
             self._head += chunk
@@ -57,7 +57,7 @@ class Decoder:
             zlib_header = start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0
             self._inflate = zlib.decompressobj(wbits=15 if zlib_header else -15)
 
-    def _inflated(self, chunk: bytes) -> Iterator[bytes]:
+    def _inflated(self, chunk: bytes | memoryview) -> Iterator[bytes]:
         inflate = self._inflate
         assert inflate is not None
         while chunk:

@@ -2,15 +2,13 @@
 
 `HttpPost.send` follows no redirect, retries nothing, asks for an uncompressed answer and streams it into a flight. How
 far it got decides what an error means: before the whole request was handed over it is `NotSent`, after that
-`OutcomeUnknown`. The evidence is the transport's own trace of its steps; a transport without one (an application in
-this process) is judged by what it raised.
+`OutcomeUnknown`. Two carriers bring it there: our own on asyncio, and stock httpx everywhere else (`carrying`).
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from email.utils import formatdate
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
@@ -30,67 +28,19 @@ from pipeline.domain.request import Head
 from pipeline.domain.secret import Secret
 from pipeline.ports import Flight
 from pipeline.provider.addresses import is_address, is_loopback
+from pipeline.provider.arrival import Arrival, decoded_headers
 from pipeline.provider.body import Body
+from pipeline.provider.carrying import Carrier, goes_lean
 from pipeline.provider.coding import Decoder, Unreadable
+from pipeline.provider.lean import KEEPALIVE, LeanCarrier
+from pipeline.provider.progress import UNSENDABLE, Progress
+from pipeline.provider.stock import StockCarrier, no_cookies
 from pipeline.wire import redact
 
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """What carries requests when it is not the network: an application in this process, or a scripted host."""
 
-_KEEPALIVE = 1.0
-"""Seconds an idle connection is kept: far below any host's own limit, so that none it gave up is reused."""
-
-_UNSENDABLE = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)
-_NEVER_LEFT = (
-    *_UNSENDABLE,
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.WriteError,
-    httpx.WriteTimeout,
-)
-"""What ends a request before it was handed over, where the transport tells no steps."""
-
-
-class _Progress:
-    """How far one POST got."""
-
-    def __init__(self, flight: Flight) -> None:
-        self._flight = flight
-        self._traced = self._tunnel = self._complete = False
-        self.sent_at: float | None = None
-        self.status = 0
-
-    async def trace(self, name: str, info: Mapping[str, object]) -> None:
-        """Is told every step of the transport."""
-        self._traced = True
-        event = name.partition(".")[2]
-        if event == "send_request_headers.started":
-            # A proxy's CONNECT goes through the same steps first; it carries nothing of ours.
-            self._tunnel = getattr(info.get("request"), "method", b"") == b"CONNECT"
-            if not self._tunnel:
-                self.begin()
-        elif event == "send_request_body.complete" and not self._tunnel:
-            self._complete = True
-
-    def begin(self) -> None:
-        """The first byte is about to leave."""
-        if self.sent_at is None:
-            self.sent_at = anyio.current_time()
-            self._flight.sent()
-
-    async def chunks(self, body: Body) -> AsyncIterator[bytes]:
-        """The body for the transport. Reading a piece of a local file blocks for a fraction of a millisecond."""
-        self.begin()
-        for chunk in body.chunks():
-            yield chunk
-
-    def handed_over(self, error: Exception) -> bool:
-        """Whether the request went out whole, given the *error* that ended it; when in doubt it did."""
-        if 200 <= self.status < 300:
-            return True  # it answered before it had taken everything
-        return self._complete if self._traced else not isinstance(error, _NEVER_LEFT)
+_LOG = logging.getLogger(__name__)
 
 
 class HttpPost:
@@ -105,19 +55,40 @@ class HttpPost:
         self.base_url = base_url
         self.key = key
         self._timeout = timeout
+        self._transport = transport
         self._local = transport is not None or is_loopback(base_url)
+        self._concurrency = concurrency
         # As many tasks as connections: nothing ever queues in the pool, where a cancelled waiter could lose a slot.
         self._limiter = anyio.CapacityLimiter(concurrency)
-        self._client = httpx.AsyncClient(
-            transport=transport,
-            timeout=httpx.Timeout(timeout.idle, connect=timeout.connect),
-            limits=httpx.Limits(
-                max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=_KEEPALIVE
-            ),
-            trust_env=not is_loopback(base_url),
-            follow_redirects=False,
-            cookies=_no_cookies(),
-        )
+        self._opened: httpx.AsyncClient | None = None
+        self._carrier: Carrier | None = None
+
+    @property
+    def _client(self) -> httpx.AsyncClient:
+        """Stock httpx, made when it is first needed: reading the roots of TLS alone takes 20 ms."""
+        if self._opened is None:
+            self._opened = httpx.AsyncClient(
+                transport=self._transport,
+                timeout=httpx.Timeout(self._timeout.idle, connect=self._timeout.connect),
+                limits=httpx.Limits(
+                    max_connections=self._concurrency,
+                    max_keepalive_connections=self._concurrency,
+                    keepalive_expiry=KEEPALIVE,
+                ),
+                trust_env=not is_loopback(self.base_url),
+                follow_redirects=False,
+                cookies=no_cookies(),
+            )
+        return self._opened
+
+    def _carrying(self) -> Carrier:
+        if self._carrier is None:
+            trust_env = not is_loopback(self.base_url)
+            if self._transport is None and goes_lean(self.base_url, trust_env=trust_env):
+                self._carrier = LeanCarrier(timeout=self._timeout, trust_env=trust_env)
+            else:
+                self._carrier = StockCarrier(self._client)
+        return self._carrier
 
     async def send(self, path: str, body: Body, flight: Flight, *, accept: str, cap: int, candidate: int = 1) -> Head:
         """POSTs *body* to base URL + *path* once and streams the whole answer, decoded, into *flight*.
@@ -129,41 +100,21 @@ class HttpPost:
         prepared), DiskFull (from the flight). Being cancelled stays being cancelled.
         """
         async with self._limiter:
-            progress = _Progress(flight)
+            progress = Progress(flight)
             try:
                 body.check()
                 with anyio.fail_after(self._timeout.total):
                     headers = self._headers(body, accept) | self._rehearsal(candidate)
-                    return await self._exchange(path, body, flight, progress, headers=headers, cap=cap)
+                    arrival = Arrival(flight, progress, cap)
+                    await self._carrying().post(self.base_url + path, headers, body, progress, arrival)
+                    _LOG.debug("POST %s%s: %d", self.base_url, path, progress.status)
+                    return arrival.told
             except InputFault as error:
                 raise BadRequest(str(error)) from error
             except PipelineError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever broke, it decides whether money may be spent
                 self._fail(error, progress)
-
-    async def _exchange(
-        self, path: str, body: Body, flight: Flight, progress: _Progress, *, headers: dict[str, str], cap: int
-    ) -> Head:
-        request = self._client.build_request(
-            "POST",
-            self.base_url + path,
-            content=progress.chunks(body),
-            headers=headers,
-            extensions={"trace": progress.trace},
-        )
-        response = await self._client.send(request, stream=True)
-        try:
-            progress.begin()
-            progress.status = response.status_code
-            seconds = anyio.current_time() - (progress.sent_at or 0.0)
-            head = Head(status=response.status_code, headers=_headers_of(response), seconds=seconds)
-            flight.head(head)
-            await _stream(response, flight.write, cap)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
-        return head
 
     def _headers(self, body: Body, accept: str) -> dict[str, str]:
         headers = {
@@ -182,7 +133,7 @@ class HttpPost:
         """The header that carries the key; empty without a key."""
         return {"Authorization": f"Bearer {self.key.reveal()}"} if self.key else {}
 
-    def _fail(self, error: Exception, progress: _Progress) -> NoReturn:
+    def _fail(self, error: Exception, progress: Progress) -> NoReturn:
         started = progress.sent_at
         seconds = 0.0 if started is None else anyio.current_time() - started
         answered = Answered(status=progress.status, seconds=seconds)
@@ -190,7 +141,7 @@ class HttpPost:
         if progress.handed_over(error):
             progress.begin()
             raise OutcomeUnknown(f"{words}; it was sent and is perhaps billed", answered) from error
-        if isinstance(error, _UNSENDABLE):
+        if isinstance(error, UNSENDABLE):
             raise BadRequest(f"{words} (check base_url and api_key)", answered) from error
         raise NotSent(f"{words}; nothing was asked", answered) from error
 
@@ -202,7 +153,10 @@ class HttpPost:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        await self._client.aclose()
+        if self._carrier is not None:
+            await self._carrier.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +183,7 @@ async def get_pinned(
         timeout=httpx.Timeout(bounds.idle, connect=bounds.connect),
         trust_env=False,
         follow_redirects=False,
-        cookies=_no_cookies(),
+        cookies=no_cookies(),
     ) as client:
         extensions = {} if is_address(host) else {"sni_hostname": host}
         async with _get(client, url, {"Host": server}, extensions) as reply:
@@ -257,7 +211,7 @@ async def _get(
         raise OSError(str(error) or type(error).__name__) from error
 
 
-async def _stream(response: httpx.Response, write: Callable[[bytes], None], cap: int) -> None:
+async def _stream(response: httpx.Response, write: Callable[[bytes | memoryview], None], cap: int) -> None:
     if response.is_stream_consumed:  # made whole, and decoded, in this process
         write(response.content)
         return
@@ -278,14 +232,7 @@ async def _stream(response: httpx.Response, write: Callable[[bytes], None], cap:
 
 
 def _headers_of(response: httpx.Response) -> dict[str, str]:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if Decoder.undoes(headers.get("content-encoding", "")):
-        # What is handed on is the decoded body: these two would lie about it.
-        headers.pop("content-encoding", None)
-        headers.pop("content-length", None)
-    # A date in `retry-after` is measured against the answer's own; an answer without one is dated on arrival.
-    headers.setdefault("date", formatdate(usegmt=True))
-    return headers
+    return decoded_headers({name.lower(): value for name, value in response.headers.items()})
 
 
 def _words(error: Exception, timeout: Timeout) -> str:
@@ -302,7 +249,3 @@ def _words(error: Exception, timeout: Timeout) -> str:
             return f"the connection broke: {str(error) or type(error).__name__}"
         case _:
             return str(error) or type(error).__name__
-
-
-def _no_cookies() -> CookieJar:
-    return CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
