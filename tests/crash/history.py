@@ -5,6 +5,7 @@ is derived from the spool, the ledger or the store passes programs that throw aw
 """
 
 import json
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.crash.witness import Sale
 
@@ -28,11 +30,11 @@ class Attempt:
     """A row of v_attempts; usd in micro-USD."""
 
     attempt_id: str
+    asset: str
     prompt: str
     outcome: str
     request_id: str
     usd: int
-    images: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,16 +227,16 @@ def gather(output: Path, manifest: str, sales: tuple[Sale, ...], delivered: set[
 def _ledger(path: Path, manifest: str) -> tuple[tuple[Attempt, ...], tuple[Asset, ...], str]:
     if not path.exists():
         return (), (), "ok"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+    with TemporaryDirectory() as folder, closing(_copied(path, Path(folder))) as connection:
         (integrity,) = connection.execute("PRAGMA integrity_check").fetchone()
         attempts = tuple(
             Attempt(
                 attempt_id=row[0],
-                prompt=row[1],
-                outcome=row[2],
-                request_id=row[3] or "",
-                usd=round((row[4] or 0) * 1_000_000),
-                images=row[5],
+                asset=row[1],
+                prompt=row[2],
+                outcome=row[3],
+                request_id=row[4] or "",
+                usd=round((row[5] or 0) * 1_000_000),
             )
             for row in connection.execute(ATTEMPTS)
         )
@@ -247,12 +249,19 @@ def _ledger(path: Path, manifest: str) -> tuple[tuple[Attempt, ...], tuple[Asset
     return attempts, assets, integrity
 
 
+def _copied(path: Path, folder: Path) -> sqlite3.Connection:
+    """A copy is read: looking must change nothing, and where the program lives in a name space, links mislead."""
+    for name in (path.name, f"{path.name}-wal"):
+        if path.with_name(name).exists():
+            shutil.copyfile(path.with_name(name), folder / name)
+    return sqlite3.connect(folder / path.name)
+
+
 ATTEMPTS = """
-    SELECT v.attempt_id,
+    SELECT v.attempt_id, v.asset,
     (SELECT json_extract(k.parts, '$.prompt') FROM attempts a JOIN attempt_slots s ON s.attempt = a.attempt
      JOIN keys k ON k.step_key = s.step_key WHERE a.attempt_id = v.attempt_id LIMIT 1),
-    v.outcome, v.request_id, v.usd,
-    (SELECT count(*) FROM attempts a JOIN attempt_images i ON i.attempt = a.attempt WHERE a.attempt_id = v.attempt_id)
+    v.outcome, v.request_id, v.usd
     FROM v_attempts v"""
 
 

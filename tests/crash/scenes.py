@@ -1,11 +1,9 @@
 """One story of kills: a folder with a manifest, the program killed again and again, people deciding, the checker."""
 
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,12 +55,16 @@ class Kill:
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """A folder, a program and a witness. kills: how often the program died so far. faults: what the checker found."""
+    """A folder, a program and a witness. kills: how often the program died so far. faults: what the checker found.
+
+    view: where the output folder is seen from here, where the program lives in a name space of its own.
+    """
 
     folder: Path
     server: Server
     witness: Witness
     at_once: int
+    view: Path | None = None
     kills: int = 0
     unknown: int = 0
     rebuys: Counter[str] = field(default_factory=Counter)
@@ -77,7 +79,7 @@ class Story:
 
     @property
     def output(self) -> Path:
-        return self.folder / "output"
+        return self.view or self.folder / "output"
 
     def history(self) -> History:
         return gather(self.output, NAME, self.witness.sales(), self.witness.delivered, CANARY)
@@ -145,14 +147,14 @@ class Story:
                 owed[attempt.prompt] -= 1
         held = [attempt for attempt in history.attempts if attempt.outcome in {"sent", "unknown"}]
         self.unknown += len(held)
-        decided: dict[str, str] = {}
+        decided: dict[str, list[str]] = {}
         for attempt in held:
             word = "--rebuy" if owed[attempt.prompt] > 0 else "--not-billed"
             owed[attempt.prompt] -= 1
-            decided[attempt.attempt_id] = word
+            decided.setdefault(word, []).append(attempt.asset)
             if word == "--rebuy":
                 self.rebuys[attempt.prompt] += 3 if attempt.prompt == "pack" else 1
-        for word, names in self._grouped(decided).items():
+        for word, names in decided.items():
             argv = ("reconcile", "crash.yaml", *names, word)
             if kill and self.command(*argv, kill=kill).killed:
                 self.check()
@@ -160,15 +162,6 @@ class Story:
             if ended.code:
                 self.faults.append(f"reconcile ended with {ended.code}: {ended.err.strip()[-300:]}")
         self.check()
-
-    def _grouped(self, decided: Mapping[str, str]) -> dict[str, list[str]]:
-        grouped: dict[str, list[str]] = {}
-        path = self.output / ".pipeline" / "ledger.db"
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            for attempt_id, asset in connection.execute("SELECT attempt_id, asset FROM v_attempts"):
-                if attempt_id in decided:
-                    grouped.setdefault(decided[attempt_id], []).append(asset)
-        return grouped
 
     def lose_ledger(self) -> None:
         """The ledger is deleted: nothing is sent before it is made anew, and nothing is bought again after."""

@@ -91,7 +91,7 @@ SALE = Sale(serial=1, prompt="one", count=1, digests=("a" * 64,))
 GOOD = History(
     sales=(SALE,),
     delivered=frozenset({1}),
-    attempts=(Attempt(attempt_id="x", prompt="one", outcome="done", request_id="sale-1", usd=PRICE, images=1),),
+    attempts=(Attempt(attempt_id="x", asset="one", prompt="one", outcome="done", request_id="sale-1", usd=PRICE),),
     assets=(Asset(name="one", state="done", reason="", digest="a" * 64, path="one.png"),),
     images={"a" * 64: "a" * 64},
     tree={"one.png": "a" * 64},

@@ -1,0 +1,36 @@
+"""Bugs planted in a copy of the package: our own instruments must find them, so they are instruments."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.crash.campaign import Case, campaign
+from tests.crash.mutants import MUTANTS, plant
+from tests.crash.scenes import Kill
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_bug_can_still_be_planted(name: str, tmp_path: Path) -> None:
+    package = plant(MUTANTS[name], tmp_path)
+    compile((package / "pipeline" / MUTANTS[name].file).read_text(), name, "exec")
+
+
+def test_there_are_enough_of_both_kinds() -> None:
+    counts = Counter(mutant.found_by for mutant in MUTANTS.values())
+    assert counts["kills"] >= 6
+    assert counts["power cuts"] >= 6
+
+
+SHOWN_BY = {
+    "no mark before the first byte": Kill(at="spool.head:2"),
+    "spool dropped before the receipt": Kill(at="receipt.write:2"),
+    "what is unknown is asked again": Kill(at="spool.head:2"),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN_BY)
+def test_one_kill_at_the_right_moment_shows_it(name: str, tmp_path: Path) -> None:
+    package = plant(MUTANTS[name], tmp_path / "mutant")
+    case = Case(at_once=4, kills=(SHOWN_BY[name],), lose=False, seed=1)
+    assert campaign([case], package=package, folder=tmp_path / "kills").faults
