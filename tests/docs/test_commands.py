@@ -60,11 +60,22 @@ def test_the_units_and_the_workflow_are_well_formed(tmp_path: Path) -> None:
     assert "%" not in line, "cron takes % for a line break"
 
 
-@pytest.mark.parametrize("page", [*PAGES, "manifest.md"])
+@pytest.mark.parametrize("page", [*(f"docs/{page}" for page in PAGES), "docs/manifest.md", "README.md"])
 def test_links_of_a_page_lead_somewhere(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / "docs" / target).exists(), target
+    file = ROOT / page
+    for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8")):
+        assert (file.parent / target).exists(), target
+
+
+def test_the_picture_of_a_sheet_is_small() -> None:
+    assert (ROOT / "docs/sheet.png").stat().st_size < 300_000
+
+
+def test_the_targets_of_the_readme_are_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert targets == ["demo", "test"]
+    assert all(f"\n{target}:" in makefile for target in targets)
 
 
 def test_every_model_the_advice_names_is_in_the_catalogue() -> None:
