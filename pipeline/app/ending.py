@@ -10,7 +10,7 @@ from pipeline.app.options import RunOptions
 from pipeline.app.placing import Placing
 from pipeline.app.report import RunReport
 from pipeline.app.shop import Shop
-from pipeline.app.showing import current_rows, show_manifest
+from pipeline.app.showing import Closing, current_rows, show_manifest
 from pipeline.app.tally import Tally
 from pipeline.domain.errors import MachineError
 from pipeline.domain.event import Note
@@ -63,7 +63,10 @@ def finish(shop: Shop, ending: Ending) -> RunReport:
         stops.append(str(ending.fault))
     sheet: Path | None = None
     try:
-        sheet = show_manifest(shop.manifest, shop.ledger, shop.places, shop.world, page=shop.options.sheet)
+        closing = Closing(run_id=shop.run_id, exit=exit_status)
+        sheet = show_manifest(
+            shop.manifest, shop.ledger, shop.places, shop.world, page=shop.options.sheet, closing=closing
+        )
     except (MachineError, OSError) as error:
         stops.append(f"the sheet could not be written: {error}")
         exit_status = worst((exit_status, Exit.FAULT))

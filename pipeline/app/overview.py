@@ -1,41 +1,41 @@
-"""`output/index.html`: every manifest of an output folder with its counts and a few pictures."""
+"""`output/index.html`: every manifest of an output folder, as the ledger has it."""
 
-from collections import defaultdict
+from itertools import islice
 from pathlib import Path
-from urllib.parse import quote
+from typing import Final
 
-from pipeline.domain.record import State
+from pipeline.domain.digest import Digest
 from pipeline.ledger import Ledger
-from pipeline.sheet.index import write_text
 from pipeline.store import Places
 
-SHOWN = 7
-"""Thumbnails of each manifest."""
-
-ORDER = (State.DONE, State.UNKNOWN, State.REFUSED, State.FAILED, State.SKIPPED, State.PLANNED, State.WAITING)
+LOOKED_AT: Final = 400
+"""Assets among which a manifest's cover pictures are chosen."""
 
 
 def write_overview(ledger: Ledger, places: Places) -> Path:
-    """Writes the page over all manifests that have a sheet; gives it. Blocks. Raises OSError."""
-    from pipeline.sheet.render import render_overview  # noqa: PLC0415 -- Jinja loads when a page is made
+    """Writes the page over all manifests; gives it. Blocks. Raises OSError, LedgerFault."""
+    from pipeline.sheet import overview  # noqa: PLC0415 -- Jinja loads when a page is made
 
-    counts: dict[str, dict[State, int]] = defaultdict(lambda: defaultdict(int))
-    for tally in ledger.tallies():
-        counts[tally.manifest][tally.state] += tally.assets
-    jobs = [_job(name, counts[name], ledger, places) for name in sorted(counts)]
-    return write_text(places.output / "index.html", render_overview([job for job in jobs if job]))
+    jobs = [
+        overview.Job(
+            name=name,
+            counts=dict(ledger.history.standing(name).counts),
+            total=ledger.money_since(None, name),
+            run=next(iter(ledger.runs(name, 1)), None),
+            covers=_covers(name, ledger, places, overview.COVERS),
+            page=(places.output / name / "index.html").is_file(),
+        )
+        for name in ledger.history.manifests()
+    ]
+    return overview.write_overview(places.output, jobs)
 
 
-def _job(name: str, states: dict[State, int], ledger: Ledger, places: Places) -> dict[str, object]:
-    folder = places.output / name
-    if not (folder / "index.html").exists():
-        return {}
-    thumbs = sorted((folder / "thumbs").glob("*.webp"))[:SHOWN] if (folder / "thumbs").is_dir() else []
-    run = next(iter(ledger.runs(name, 1)), None)
-    return {
-        "name": name,
-        "href": f"{quote(name)}/index.html",
-        "states": [(state.value, states[state]) for state in ORDER if states.get(state)],
-        "last": f"{run.started_at:%Y-%m-%d %H:%M}" if run else "",
-        "thumbs": [f"{quote(name)}/thumbs/{quote(thumb.name)}" for thumb in thumbs],
-    }
+def _covers(name: str, ledger: Ledger, places: Places, most: int) -> tuple[Digest, ...]:
+    """Pictures that have a thumbnail, evenly from the first assets."""
+    from pipeline.sheet.thumbs import thumb_path  # noqa: PLC0415 -- Pillow loads when a page is made
+
+    rows = islice(ledger.assets(name), LOOKED_AT)
+    digests = dict.fromkeys(row.image.digest for row in rows if row.image is not None)
+    there = [digest for digest in digests if (places.output / name / thumb_path(digest)).is_file()]
+    step = max(1, -(-len(there) // most))
+    return tuple(there[::step])

@@ -1,31 +1,44 @@
 """The sheet and the index of a manifest, from the ledger's rows."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from pipeline.app.desk import load_manifest, space_of
 from pipeline.app.options import Choice
 from pipeline.app.overview import write_overview
 from pipeline.app.world import World, output_of
 from pipeline.domain.digest import Digest
-from pipeline.domain.record import AssetRow, AttemptRow
-from pipeline.domain.step import AssetName
+from pipeline.domain.record import AssetRow, RunId, RunRow, Space, State
 from pipeline.ledger import Ledger, open_ledger
-from pipeline.manifest.model import Manifest
-from pipeline.sheet.index import write_index, write_text
-from pipeline.sheet.model import SheetData, ShotShape, Story, page_data
+from pipeline.manifest.model import Manifest, Shot
+from pipeline.sheet.index import write_index
+from pipeline.sheet.model import SheetData, ShotShape
 from pipeline.store import FileStore, Places
 
-PAGE = "index.html"
+MOST_SHOWN: Final = 20_000
+"""Assets on one page; ``index.json`` has them all. Half of it at most are missing ones."""
+
+MOST_RUNS: Final = 60
+"""Runs that can be chosen to compare with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """A run that is about to end: its exit is not in the ledger yet, and the page of that night is to tell it."""
+
+    run_id: RunId
+    exit: int
 
 
 def current_rows(manifest: Manifest, ledger: Ledger) -> Iterator[AssetRow]:
     """How every asset of a manifest stands, each in the key space its model's provider has now."""
-    spaces = {alias: space_of(manifest.providers[model.provider], ledger) for alias, model in manifest.models.items()}
+    spaces = _spaces(manifest, ledger)
     for space in sorted(set(spaces.values())):
         for row in ledger.assets(manifest.name, space):
             if spaces.get(row.model_alias) == space:
@@ -33,38 +46,38 @@ def current_rows(manifest: Manifest, ledger: Ledger) -> Iterator[AssetRow]:
 
 
 def show_manifest(
-    manifest: Manifest, ledger: Ledger, places: Places, world: World, *, page: bool, single_file: bool = False
+    manifest: Manifest,
+    ledger: Ledger,
+    places: Places,
+    world: World,
+    *,
+    page: bool,
+    single_file: bool = False,
+    closing: Closing | None = None,
 ) -> Path | None:
-    """Writes ``index.json`` and with *page* ``index.html``, thumbnails and ``contact-sheet.png``; gives the page.
+    """Writes ``index.json``; with *page* also ``index.html`` with its thumbnails, ``contact-sheet.png`` and the page
+    over all manifests. Gives the page. Blocks.
 
-    Blocks. Raises OSError for a folder that cannot be written.
+    Raises OSError for a folder that cannot be written, LedgerFault.
     """
     folder = places.output / manifest.name
-    rows = list(current_rows(manifest, ledger))
-    write_index(folder, rows)
+    in_order = len(set(_spaces(manifest, ledger).values())) <= 1
+    write_index(folder, current_rows(manifest, ledger), sorted_by_name=in_order)
     if not page:
         return None
-    from pipeline.sheet.render import render  # noqa: PLC0415 -- Jinja and Pillow load when a page is made
-    from pipeline.sheet.thumbs import as_data_url, contact_sheet, make_thumbs, thumb_path  # noqa: PLC0415
+    from pipeline.sheet.writing import write  # noqa: PLC0415 -- Jinja and Pillow load when a page is made
 
-    shown = Shown(manifest=manifest, ledger=ledger, store=FileStore(places.images))
-    made = make_thumbs(folder, shown.pictures(rows))
-    thumbs = {digest: thumb_path(digest) for digest in made}
-    tiles = [
-        (row.asset, folder / thumbs[row.image.digest])
-        for row in rows
-        if row.image is not None and row.image.digest in thumbs
-    ]
-    contact_sheet(folder / "contact-sheet.png", tiles)
-    if single_file:
-        thumbs = {digest: as_data_url(folder / path) for digest, path in thumbs.items()}
-    written = write_text(folder / PAGE, render(page_data(shown.sheet(rows, thumbs, world))))
+    data = gather(manifest, ledger, places, world, closing=closing)
+    written = write(folder, data, _finder(places), single_file=single_file)
     write_overview(ledger, places)
     return written
 
 
 def show_again(manifest: Path, output: Path | None, world: World, *, single_file: bool) -> Path:
-    """Writes the sheet anew; reads the ledger while a run may write it. Blocks. Raises ManifestError, LedgerFault."""
+    """Writes the sheet anew; reads the ledger while a run may write it. Blocks.
+
+    Raises ManifestError, LedgerFault, OSError.
+    """
     loaded, _ = load_manifest(Choice(manifest=manifest), world)
     places = Places(output=output_of(manifest, output))
     with ExitStack() as stack:
@@ -76,92 +89,128 @@ def show_again(manifest: Path, output: Path | None, world: World, *, single_file
     return page
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """Gathers what a page shows of one manifest."""
-
-    manifest: Manifest
-    ledger: Ledger
-    store: FileStore
-
-    def pictures(self, rows: Sequence[AssetRow]) -> dict[Digest, Path]:
-        """Every picture that is shown, with the file it is drawn from: the present and the previous one."""
-        wanted = {row.image.digest for row in rows if row.image} | {row.previous for row in rows if row.previous}
-        found = ((digest, self.store.find(digest)) for digest in wanted)
-        return {digest: path for digest, path in found if path is not None}
-
-    def sheet(self, rows: Sequence[AssetRow], thumbs: Mapping[Digest, str], world: World) -> SheetData:
-        """The page's data."""
-        attempts = self._attempts()
-        month = world.clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return SheetData(
-            manifest=self.manifest.name,
-            file=str(self.manifest.file),
-            generated=_latest(rows) or world.clock.now(),
-            shots=tuple(self._shape(shot.name) for shot in self.manifest.shots),
-            stories=tuple(self._story(row, attempts, thumbs) for row in self._ordered(rows)),
-            runs=self.ledger.runs(self.manifest.name, 20),
-            month=self.ledger.money_since(month, self.manifest.name),
-            unknown=self.ledger.unknown(self.manifest.name),
-        )
-
-    def _attempts(self) -> dict[AssetName, list[AttemptRow]]:
-        found: dict[AssetName, list[AttemptRow]] = defaultdict(list)
-        for attempt in self.ledger.attempts(manifest=self.manifest.name):
-            for asset in attempt.assets:
-                if len(found[asset]) < 5:
-                    found[asset].append(attempt)
-        return found
-
-    def _shape(self, name: str) -> ShotShape:
-        shot = next(shot for shot in self.manifest.shots if shot.name == name)
-        axes = tuple((axis.name, tuple(value.key for value in axis.values)) for axis in shot.axes)
-        included = (
-            [{value.key for value in values} for values in zip(*shot.include, strict=True)] if shot.include else []
-        )
-        more = [tuple(sorted(keys - set(axes[at][1]))) for at, keys in enumerate(included)]
-        full = tuple((axis, (*keys, *(more[at] if more else ()))) for at, (axis, keys) in enumerate(axes))
-        return ShotShape(name=shot.name, axes=full, chain=tuple(step.id for step in shot.chain))
-
-    def _ordered(self, rows: Sequence[AssetRow]) -> list[AssetRow]:
-        """In the order of the manifest: shots, then the axes' own order, then candidates, then the chain."""
-        place: dict[tuple[str, int, str], int] = {}
-        shots = {shot.name: number for number, shot in enumerate(self.manifest.shots)}
-        for shot in self.manifest.shots:
-            for at, axis in enumerate(shot.axes):
-                place.update({(shot.name, at, value.key): number for number, value in enumerate(axis.values)})
-
-        def order(row: AssetRow) -> tuple[int, tuple[int, ...], int, int]:
-            keys = tuple(place.get((row.shot, at, key), len(place)) for at, (_, key) in enumerate(row.axes))
-            return shots.get(row.shot, len(shots)), keys, row.candidate, row.depth
-
-        return sorted(rows, key=order)
-
-    def _story(
-        self, row: AssetRow, attempts: Mapping[AssetName, Sequence[AttemptRow]], thumbs: Mapping[Digest, str]
-    ) -> Story:
-        parts = self.ledger.parts(row.key) if row.key else None
-        given = [digest for _, digest in parts.inputs] if parts else []
-        sources = {digest: source for digest in given if (source := self._source(digest))}
-        return Story(
-            row=row,
-            parts=parts,
-            attempts=tuple(attempts.get(row.asset, ())),
-            thumb=thumbs.get(row.image.digest, "") if row.image else "",
-            sources=sources,
-            input_thumbs={digest: thumbs[digest] for digest in given if digest in thumbs},
-            previous_thumb=thumbs.get(row.previous, "") if row.previous else "",
-        )
-
-    def _source(self, digest: Digest) -> str:
-        """Where an input came from, as its manifest names it."""
-        sources = self.ledger.memory.input_sources(digest)
-        if not sources:
-            return ""
-        name = sources[0][0]
-        folder = str(self.manifest.folder) + "/"
-        return name.removeprefix(folder)
+def gather(
+    manifest: Manifest, ledger: Ledger, places: Places, world: World, *, closing: Closing | None = None
+) -> SheetData:
+    """Everything a page of *manifest* shows, from the ledger. Blocks; memory for `MOST_SHOWN` assets."""
+    counts: Counter[State] = Counter()
+    rows = _shown(_counted(current_rows(manifest, ledger), counts))
+    names = [row.asset for row in rows]
+    history = ledger.history
+    month = world.clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    runs = _runs(ledger, manifest.name, world, closing)
+    typed, options = typed_as(manifest.file, places.output)
+    return SheetData(
+        manifest=manifest.name,
+        typed=typed,
+        options=options,
+        as_of=_latest(rows, runs),
+        counts={state: counts[state] for state in State if counts[state]},
+        left_out=counts.total() - len(rows),
+        shots=tuple(shape_of(shot) for shot in manifest.shots),
+        assets=tuple(in_order(manifest, rows)),
+        runs=runs,
+        month=ledger.money_since(month, manifest.name),
+        total=ledger.money_since(None, manifest.name),
+        attempts=history.attempts(manifest.name, names),
+        deliveries=history.deliveries(manifest.name, names),
+        parts=history.parts(manifest.name, names),
+        sources={
+            digest: _near(source, manifest.folder) for digest, source in history.inputs(manifest.name, names).items()
+        },
+    )
 
 
-def _latest(rows: Sequence[AssetRow]) -> datetime | None:
-    return max((row.updated_at for row in rows), default=None)
+def typed_as(manifest: Path, output: Path) -> tuple[str, str]:
+    """A manifest as it is typed in the folder its output lies in, and the options that find that output again."""
+    file = manifest.absolute()
+    if output_of(file, None) != output.absolute():
+        return shlex.quote(str(file)), f"--output {shlex.quote(str(output.absolute()))}"
+    return shlex.quote(file.relative_to(output.absolute().parent).as_posix()), ""
+
+
+def shape_of(shot: Shot) -> ShotShape:
+    """How a shot is laid out; values that only an ``include`` brings come last."""
+    axes = {axis.name: dict.fromkeys(value.key for value in axis.values) for axis in shot.axes}
+    for cell in shot.include:
+        for axis, value in zip(shot.axes, cell, strict=False):
+            axes[axis.name].setdefault(value.key)
+    return ShotShape(
+        name=shot.name,
+        axes=tuple((name, tuple(keys)) for name, keys in axes.items()),
+        chain=tuple(step.id for step in shot.chain),
+    )
+
+
+def in_order(manifest: Manifest, rows: Iterable[AssetRow]) -> list[AssetRow]:
+    """Rows as the manifest has them: shots, then their axes, candidates, and each chain from its base."""
+    shots = {shot.name: number for number, shot in enumerate(manifest.shots)}
+    places = {
+        (shot.name, axis.name, value.key): number
+        for shot in manifest.shots
+        for axis in shot.axes
+        for number, value in enumerate(axis.values)
+    }
+
+    def place(row: AssetRow) -> tuple[int, list[int], str, int, int]:
+        keys = [places.get((row.shot, axis, key), len(places)) for axis, key in row.axes]
+        return shots.get(row.shot, len(shots)), keys, row.shot, row.candidate, row.depth
+
+    return sorted(rows, key=place)
+
+
+def _spaces(manifest: Manifest, ledger: Ledger) -> dict[str, Space]:
+    return {alias: space_of(manifest.providers[model.provider], ledger) for alias, model in manifest.models.items()}
+
+
+def _counted(rows: Iterable[AssetRow], counts: Counter[State]) -> Iterator[AssetRow]:
+    for row in rows:
+        counts[row.state] += 1
+        yield row
+
+
+def _shown(rows: Iterable[AssetRow]) -> list[AssetRow]:
+    """What the page has room for: mostly everything, else what is missing before what is there."""
+    lacking: list[AssetRow] = []
+    there: list[AssetRow] = []
+    for row in rows:
+        kind = there if row.state is State.DONE else lacking
+        if len(kind) < MOST_SHOWN:
+            kind.append(row)
+    lacking = lacking[: max(MOST_SHOWN // 2, MOST_SHOWN - len(there))]
+    return lacking + there[: MOST_SHOWN - len(lacking)]
+
+
+def _runs(ledger: Ledger, manifest: str, world: World, closing: Closing | None) -> tuple[RunRow, ...]:
+    runs = ledger.runs(manifest, MOST_RUNS)
+    if closing is None:
+        return runs
+    now = world.clock.now()
+    return tuple(replace(run, exit=closing.exit, ended_at=now) if run.run_id == closing.run_id else run for run in runs)
+
+
+def _latest(rows: Sequence[AssetRow], runs: Sequence[RunRow]) -> datetime | None:
+    moments = [row.updated_at for row in rows] + [run.ended_at or run.started_at for run in runs[:1]]
+    return max(moments, default=None)
+
+
+def _near(source: str, folder: Path) -> str:
+    """An input's file as its manifest would name it."""
+    try:
+        return Path(source).relative_to(folder.absolute()).as_posix()
+    except ValueError:
+        return source
+
+
+def _finder(places: Places) -> Callable[[Digest], Path | None]:
+    """Where a picture's bytes are: kept ones, else the private copy of an input."""
+    store = FileStore(places.images)
+
+    def find(digest: Digest) -> Path | None:
+        kept = store.find(digest)
+        if kept is not None:
+            return kept
+        given = places.inputs / digest
+        return given if given.is_file() else None
+
+    return find

@@ -1,5 +1,9 @@
-"""The HTML contact sheet: rows in, one page out.
+"""The contact sheet: rows of the ledger in, one page that opens from disk out.
 
-`page_data(SheetData)` (model.py) is the page's data, `render(page)` (render.py) the file, `make_thumbs` (thumbs.py) its
-thumbnails, `write_index` (index.py) the same facts for programs. The caller gathers rows and says where pictures lie.
+    page = write(folder, SheetData(manifest="shop", typed="jobs/shop.yaml", assets=rows, ...), find)   # writing.py
+    write_index(folder, rows)                                                                          # index.py
+
+`build(data) -> Sheet` (build.py) is pure: every asset with its story, what is missing by cause. `render(sheet, seen)`
+(page.py) is the page's text. *find* says where a picture's bytes are. The caller gathers the rows: nothing here reads
+the ledger.
 """

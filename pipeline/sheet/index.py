@@ -1,18 +1,22 @@
 """`index.json`: every asset of a manifest for programs, byte-stable, rewritten only when something changed."""
 
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.domain.digest import Json
 from pipeline.domain.money import to_usd
 from pipeline.domain.record import AssetRow
+from pipeline.sheet.files import write_pieces, write_text
+
+__all__ = ["entry_of", "index_of", "pieces_of", "write_index", "write_text"]
+
+NAME = "index.json"
 
 
 def index_of(rows: Iterable[AssetRow]) -> dict[str, Json]:
     """The object of ``index.json``; assets in the order of their names."""
-    return {"assets": {row.asset: entry_of(row) for row in sorted(rows, key=lambda row: row.asset)}}
+    return {"assets": {row.asset: entry_of(row) for row in sorted(rows, key=_name)}}
 
 
 def entry_of(row: AssetRow) -> dict[str, Json]:
@@ -31,21 +35,26 @@ def entry_of(row: AssetRow) -> dict[str, Json]:
     }
 
 
-def write_index(folder: Path, rows: Iterable[AssetRow]) -> Path:
-    """Writes ``index.json`` into *folder*, whole or not at all; leaves an equal one alone, its mtime too. Blocks."""
-    text = json.dumps(index_of(rows), ensure_ascii=False, indent=1) + "\n"
-    return write_text(folder / "index.json", text)
+def write_index(folder: Path, rows: Iterable[AssetRow], *, sorted_by_name: bool = False) -> Path:
+    """Writes ``index.json`` into *folder*, whole or not at all; leaves an equal one alone, its mtime too. Blocks.
+
+    sorted_by_name: rows come in that order already, so that a million of them are never held at once.
+    Raises OSError.
+    """
+    ordered = rows if sorted_by_name else sorted(rows, key=_name)
+    return write_pieces(folder / NAME, pieces_of(ordered))
 
 
-def write_text(path: Path, text: str) -> Path:
-    """Writes a file whole or not at all; leaves an equal one alone."""
-    data = text.encode("utf-8", "backslashreplace")
-    try:
-        if path.read_bytes() == data:
-            return path
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
-    return path
+def pieces_of(ordered: Iterable[AssetRow]) -> Iterator[str]:
+    """The text of the file, an asset a piece; rows in the order of their names."""
+    yield '{\n "assets": {'
+    comma = ""
+    for row in ordered:
+        entry = json.dumps(entry_of(row), ensure_ascii=False, indent=1).replace("\n", "\n  ")
+        yield f"{comma}\n  {json.dumps(row.asset, ensure_ascii=False)}: {entry}"
+        comma = ","
+    yield "\n }\n}\n" if comma else "}\n}\n"
+
+
+def _name(row: AssetRow) -> str:
+    return row.asset

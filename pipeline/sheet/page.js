@@ -1,306 +1,355 @@
 "use strict";
-// Everything shown comes from the JSON block and goes in as text: no markup of a manifest or a host is ever parsed.
-const data = JSON.parse(document.getElementById("data").textContent);
-const byName = new Map(data.assets.map((asset) => [asset.n, asset]));
-const latest = data.runs.length ? data.runs[0].id : "";
-const state = { text: "", status: "", shot: "", model: "", since: "", picked: [], layout: {} };
-const STATES = ["unknown", "refused", "failed", "skipped", "planned", "waiting", "done"];
+// The page as a whole: what is missing, totals, filters, drawing little by little, and keys.
 
-function el(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
+let shown = []; // the assets that pass the filters, in the order they are drawn
+
+// --- head
+
+function drawVerdict() {
+  const total = Object.values(page.counts).reduce((sum, number) => sum + number, 0);
+  const done = page.counts.done || 0;
+  const lacking = STATES.filter((state) => state !== "done" && page.counts[state]);
+  const verdict = byId("verdict");
+  if (!total) {
+    verdict.append("Nothing has been made yet. ", copyable(typed("run"), ""));
+    return;
   }
-  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined && child !== "") node.append(child);
-  return node;
+  verdict.append(done === total ? "All " + count(total, "picture") + (total === 1 ? " is" : " are") + " there." : done.toLocaleString("en") + " of " + count(total, "picture") + " are there.", " ");
+  for (const state of lacking) verdict.append(el("button", { type: "button", class: "chip is-" + state, onclick: () => filterTo({ states: new Set([state]) }) }, page.counts[state].toLocaleString("en") + " " + state), " ");
+  if (page.asOf) verdict.append(el("span", { class: "note" }, "As of " + moment(page.asOf)));
 }
 
-const money = (usd) => "$" + usd.toFixed(usd && usd < 1 ? 4 : 2).replace(/(\.\d\d\d*?)0+$/, "$1");
-const shortName = (asset) => (asset.s || (asset.c > 1 ? "#" + asset.c : "")) || asset.a[asset.a.length - 1] || asset.shot;
-
-// A picture's own path may hold any character but the separators that make it a path.
-const href = (path) => path.split("/").map(encodeURIComponent).join("/");
-const source = (path) => (path.startsWith("data:") ? path : href(path));
-
-function copyButton(text) {
-  return el("span", { class: "copy" }, el("code", {}, text), el("button", { class: "tool", type: "button", onclick: async (event) => {
-    const button = event.currentTarget;
-    try { await navigator.clipboard.writeText(text); button.textContent = "copied"; } catch { select(button.previousSibling); }
-  } }, "copy"));
-}
-
-function select(node) {
-  const range = document.createRange();
-  range.selectNodeContents(node);
-  getSelection().removeAllRanges();
-  getSelection().addRange(range);
-}
-
-// --- head and filters
-
-function drawSums() {
-  const parts = STATES.slice().reverse().filter((name) => data.totals[name])
-    .map((name) => el("span", {}, el("b", { class: "mark " + name }, String(data.totals[name])), " " + name));
-  parts.push(el("span", {}, "pictures cost ", el("b", {}, money(data.usd.pictures))), el("span", {}, "this month ", el("b", {}, money(data.usd.month))));
-  if (data.usd.unknown) parts.push(el("span", {}, el("b", { class: "mark unknown" }, money(data.usd.unknown)), " unknown"));
-  parts.push(el("span", {}, "made " + data.generated.replace("T", " ").slice(0, 16)));
-  document.getElementById("sums").replaceChildren(...parts);
-}
-
-function option(value, text, chosen) {
-  return el("option", { value, selected: chosen }, text);
-}
-
-function chooser(label, name, values) {
-  return el("label", {}, label, el("select", { id: "f-" + name, onchange: (event) => { state[name] = event.target.value; draw(); } },
-    option("", "all"), values.map(([value, text]) => option(value, text, state[name] === value))));
-}
-
-function drawBar() {
-  const models = [...new Set(data.assets.map((asset) => asset.model))].filter(Boolean);
-  const present = STATES.filter((name) => data.totals[name]);
-  document.getElementById("bar").replaceChildren(
-    el("input", { type: "search", id: "f-text", placeholder: "name or prompt  ( / )", "aria-label": "Filter by name or prompt", oninput: (event) => { state.text = event.target.value.toLowerCase(); draw(); } }),
-    present.length > 1 ? chooser("state", "status", present.map((name) => [name, name])) : "",
-    data.shots.length > 1 ? chooser("shot", "shot", data.shots.map((shot) => [shot.name, shot.name])) : "",
-    models.length > 1 ? chooser("model", "model", models.map((name) => [name, name])) : "",
-    data.runs.length > 1 ? chooser("new since", "since", data.runs.slice(1).map((run) => [run.at, run.at.replace("T", " ").slice(0, 16)])) : "",
-    el("button", { class: "tool", type: "button", id: "compare", disabled: state.picked.length !== 2, onclick: () => compare(...state.picked) }, "compare " + state.picked.length + "/2"),
-    el("button", { class: "tool", type: "button", "aria-label": "Keys", onclick: help }, "?"),
-  );
-  document.getElementById("f-text").value = state.text;
-}
-
-function shown(asset) {
-  if (state.status && asset.st !== state.status) return false;
-  if (state.shot && asset.shot !== state.shot) return false;
-  if (state.model && asset.model !== state.model) return false;
-  if (state.since && !(asset.st === "done" && asset.at > state.since)) return false;
-  if (state.text && !(asset.n + " " + (asset.prompt || "")).toLowerCase().includes(state.text)) return false;
-  return true;
-}
-
-// --- tiles and grids
-
-function tile(asset) {
-  const fresh = asset.st === "done" && asset.run === latest && data.runs.length > 1;
-  const frame = asset.t || asset.p
-    ? el("span", { class: "frame" }, el("img", { src: source(asset.t || asset.p), alt: "", loading: "lazy", decoding: "async" }))
-    : el("span", { class: "frame empty" }, asset.st + (asset.re ? ": " + asset.re : ""));
-  return el("button", {
-    class: "tile is-" + asset.st + (fresh ? " new" : "") + (state.picked.includes(asset) ? " picked" : ""), type: "button", "data-asset": asset.n,
-    "aria-label": asset.n + ", " + asset.st + (asset.re ? ", " + asset.re : ""), title: asset.n,
-    onclick: (event) => { if (event.shiftKey || event.ctrlKey || event.metaKey) pick(asset); else view(asset); },
-  }, frame, el("span", { class: "name" }, el("span", { dir: "auto" }, shortName(asset)),
-    asset.st === "done" ? el("span", {}, asset.usd ? money(asset.usd) : "") : el("span", { class: "mark " + asset.st }, asset.st)));
-}
-
-function pick(asset) {
-  const at = state.picked.indexOf(asset);
-  if (at >= 0) state.picked.splice(at, 1);
-  else state.picked = [...state.picked.slice(-1), asset];
-  drawBar();
-  for (const node of document.querySelectorAll(".tile")) node.classList.toggle("picked", state.picked.includes(byName.get(node.dataset.asset)));
-}
-
-// Candidates of one cell, each as a film strip from its base to its last edit.
-function strips(assets) {
-  const candidates = new Map();
-  for (const asset of assets) candidates.set(asset.c, [...(candidates.get(asset.c) || []), asset]);
-  return [...candidates.keys()].sort((a, b) => a - b)
-    .map((candidate) => el("div", { class: "strip" }, candidates.get(candidate).sort((a, b) => a.d - b.d).map(tile)));
-}
-
-function layoutOf(shot) {
-  if (!state.layout[shot.name]) {
-    const many = shot.axes.map(([, keys], at) => [at, keys.length]).filter(([, length]) => length > 1).map(([at]) => at);
-    // The axis with the fewest values makes the best columns: a page scrolls down more gladly than sideways.
-    const columns = many.length > 1 ? many.reduce((best, at) => (shot.axes[at][1].length < shot.axes[best][1].length ? at : best)) : null;
-    const rows = many.find((at) => at !== columns);
-    state.layout[shot.name] = { columns, rows: rows === undefined ? null : rows };
-  }
-  return state.layout[shot.name];
-}
-
-function axisChooser(shot, layout, role) {
-  return el("label", {}, role + " ", el("select", { onchange: (event) => {
-    const at = event.target.value === "" ? null : Number(event.target.value);
-    const other = role === "rows" ? "columns" : "rows";
-    if (at !== null && layout[other] === at) layout[other] = layout[role];
-    layout[role] = at;
-    draw();
-  } }, option("", "–", layout[role] === null), shot.axes.map(([name], at) => option(String(at), name, layout[role] === at))));
-}
-
-// Rows beyond the first screens are made a batch at a time, so that the first pictures never wait for the last.
-const BATCH = 40;
-let drawing = 0;
-
-function later(rows, body, make) {
-  const mine = drawing;
-  const step = (from) => {
-    if (mine !== drawing || from >= rows.length) return;
-    body.append(...rows.slice(from, from + BATCH).map(make));
-    setTimeout(step, 0, from + BATCH);
-  };
-  body.append(...rows.slice(0, BATCH).map(make));
-  setTimeout(step, 30, BATCH);
-}
-
-function grid(shot, layout, cells) {
-  const place = (asset) => [layout.rows === null ? "" : asset.a[layout.rows], layout.columns === null ? "" : asset.a[layout.columns]];
-  const found = new Map();
-  const present = [new Set(), new Set()];
-  for (const asset of cells) {
-    const [row, column] = place(asset);
-    const key = JSON.stringify([row, column]);
-    if (!found.has(key)) found.set(key, []);
-    found.get(key).push(asset);
-    present[0].add(row);
-    present[1].add(column);
-  }
-  const keys = (at, seen) => (at === null ? [""] : shot.axes[at][1].filter((key) => seen.has(key)));
-  const rows = keys(layout.rows, present[0]);
-  const columns = keys(layout.columns, present[1]);
-  const head = layout.columns === null ? "" : el("thead", {}, el("tr", {}, el("td", {}), columns.map((key) => el("th", { scope: "col", dir: "auto" }, key))));
-  const body = el("tbody", {});
-  later(rows, body, (row) => el("tr", {}, layout.rows === null ? el("td", {}) : el("th", { scope: "row", dir: "auto" }, row),
-    columns.map((column) => el("td", {}, strips(found.get(JSON.stringify([row, column])) || [])))));
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": shot.name }, el("table", { class: "grid" }, head, body));
-}
-
-// What is neither row nor column turns pages.
-function pages(shot, layout, assets) {
-  const rest = shot.axes.map((_, at) => at).filter((at) => at !== layout.rows && at !== layout.columns);
-  const found = new Map();
-  for (const asset of assets) {
-    const key = JSON.stringify(rest.map((at) => asset.a[at]));
-    if (!found.has(key)) found.set(key, []);
-    found.get(key).push(asset);
-  }
-  return [...found].map(([key, cells]) => {
-    const title = JSON.parse(key).filter((value, index) => shot.axes[rest[index]][1].length > 1).join(" · ");
-    return el("div", { class: "page" }, title ? el("h3", { dir: "auto" }, title) : "", grid(shot, layout, cells));
-  });
-}
-
-function drawShot(shot) {
-  const assets = data.assets.filter((asset) => asset.shot === shot.name && shown(asset));
-  if (!assets.length) return "";
-  const layout = layoutOf(shot);
-  const choose = shot.axes.length > 1 ? el("span", { class: "choose" }, axisChooser(shot, layout, "rows"), axisChooser(shot, layout, "columns")) : "";
-  return el("section", { class: "shot", "aria-label": shot.name }, el("div", { class: "head" }, el("h2", { dir: "auto" }, shot.name),
-    el("span", { class: "choose" }, assets.length + (assets.length === 1 ? " asset" : " assets") + (shot.chain.length ? ", then " + shot.chain.join(" → ") : "")), choose), pages(shot, layout, assets));
+function drawGroup(group) {
+  const names = group.assets.slice(0, 8).map((number) => button(page.assets[number].name, () => openViewer(page.assets[number]), { class: "link", dir: "auto" }));
+  const thumbs = group.assets.filter((number) => page.assets[number].picture).slice(0, 6).map((number) => picture([thumbOf(page.assets[number].picture - 1)], "", { loading: "lazy", class: "cover" }));
+  const rest = group.assets.length - names.length;
+  return el("article", { class: "group is-" + group.state },
+    el("h3", {}, group.title), group.cause ? el("p", { class: "cause", dir: "auto" }, group.cause) : "", group.advice ? el("p", { class: "note" }, group.advice) : "",
+    thumbs.length ? el("p", { class: "covers" }, thumbs) : "",
+    el("p", { class: "names" }, names, rest > 0 ? button("and " + rest.toLocaleString("en") + " more", () => filterTo({ states: new Set([group.state]) }), { class: "link" }) : ""),
+    group.commands.map(([does, command]) => copyable(command, does)));
 }
 
 function drawTrouble() {
-  if (state.status === "done" || state.text || state.since) return [];
-  return data.trouble.filter((group) => !state.status || group.state === state.status).map((group) => el("section", { class: "trouble " + group.state, "aria-label": group.state },
-    el("h2", {}, group.assets.length + " " + group.state), el("p", { dir: "auto" }, group.cause),
-    el("p", { class: "names" }, group.assets.slice(0, 12).map((name, at) => [at ? ", " : "", el("button", { type: "button", onclick: () => view(byName.get(name)) }, name)]), group.assets.length > 12 ? " and " + (group.assets.length - 12) + " more" : ""),
-    copyButton(group.command)));
+  const missing = page.groups.filter((group) => group.state !== "done");
+  const warned = page.groups.filter((group) => group.state === "done");
+  const section = byId("trouble");
+  section.hidden = !page.groups.length;
+  if (missing.length) section.append(el("h2", {}, "What is missing and why"), ...missing.slice(0, 6).map(drawGroup));
+  if (missing.length > 6) section.append(el("details", {}, el("summary", {}, count(missing.length - 6, "more cause")), missing.slice(6).map(drawGroup)));
+  if (warned.length) section.append(el("details", { class: "warned" }, el("summary", {}, "There, but worth a look: " + count(warned.reduce((sum, group) => sum + group.assets.length, 0), "picture")), warned.map(drawGroup)));
 }
 
-function draw() {
-  drawing += 1;
-  const shots = data.shots.map(drawShot).filter(Boolean);
-  const nothing = el("p", { class: "empty-page" }, data.assets.length ? "Nothing matches this filter." : "There are no assets yet: pipeline run " + data.file);
-  document.getElementById("sheet").replaceChildren(...drawTrouble(), ...(shots.length ? shots : [nothing]));
+const EXITS = { 0: "everything there", 1: "a fault of the machine", 3: "key refused", 4: "no funds", 5: "stopped at the feed", 10: "waiting for a person", 11: "some refused or failed", 12: "stopped by a budget", 13: "stopped at the deadline", 14: "some outcomes unknown", 130: "interrupted", 143: "terminated" };
+
+function drawSums() {
+  const section = byId("sums");
+  section.hidden = !page.runs.length;
+  if (!page.runs.length) return;
+  const { pictures, month, total } = page.money;
+  const sum = (what, usd, unknown) => el("div", { class: "sum" }, el("b", {}, money(usd)), unknown ? el("b", { class: "mark is-unknown" }, " + " + money(unknown) + " unknown") : "", el("span", {}, what));
+  const last = page.runs[0];
+  section.append(el("h2", { class: "unseen" }, "Totals and money"),
+    el("div", { class: "sum" }, el("b", {}, count(last.images, "picture")), el("span", {}, "made by the last run, " + moment(last.start))),
+    sum("the last run", last.usd, last.unknown), sum("this month", month.spent, month.unknown), sum("in all", total.spent, total.unknown), sum("these pictures, when bought", pictures, 0),
+    el("details", { class: "runs" }, el("summary", {}, count(page.runs.length, "run")), el("div", { class: "scroll" }, el("table", {},
+      el("thead", {}, el("tr", {}, ["Started", "Ended as", "Pictures", "Requests", "Repeats", "Spent", "Unknown", "Run"].map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, page.runs.map((run) => el("tr", {}, [moment(run.start), run.exit === null ? "cut off, or running" : (EXITS[run.exit] || "") + " (exit " + run.exit + ")", run.images, run.requests, run.retries, money(run.usd), run.unknown ? money(run.unknown) : "", run.id].map((value) => el("td", {}, String(value)))))))))
+  );
 }
 
-// --- one picture, and two
+// --- filters
 
-const viewer = document.getElementById("viewer");
-let current = null;
+const narrow = matchMedia("(max-width: 700px)");
+narrow.addEventListener("change", () => drawBar());
 
-function visible() {
-  return [...document.querySelectorAll(".tile")].map((node) => byName.get(node.dataset.asset));
+function filterTo(changes) {
+  Object.assign(view, { text: "", states: new Set(), shot: "", model: "", only: new Map(), since: 0 }, changes);
+  drawBar();
+  redraw();
+  byId("bar").scrollIntoView({ block: "start" });
+  byId("search").focus({ preventScroll: true });
 }
 
-function fact(name, value) {
-  return value === undefined || value === null || value === "" ? [] : [el("dt", {}, name), el("dd", { dir: "auto" }, value)];
+function isFiltered() {
+  return Boolean(view.text || view.states.size || view.shot || view.model || view.only.size);
 }
 
-function story(asset) {
-  const tries = (asset.tries || []).map((attempt) => el("div", {}, attempt.at.replace("T", " ").slice(0, 19) + "  " + attempt.outcome + (attempt.status ? " " + attempt.status : "") + "  " + money(attempt.usd) + (attempt.estimated ? " (estimated)" : "") + "  " + attempt.seconds + " s",
-    attempt.request ? el("div", { class: "mono" }, attempt.request) : "", attempt.culprit ? el("div", {}, attempt.culprit) : "", attempt.outcome !== "done" && attempt.message ? el("div", { dir: "auto" }, attempt.message) : ""));
-  const params = Object.entries(asset.params || {}).map(([name, value]) => name + " " + value).join("\n");
-  const inputs = (asset.in || []).map((input) => el("figure", {}, input.t ? el("img", { src: source(input.t), alt: input.name, title: input.name }) : "", el("figcaption", {}, (input.role === "mask" ? "mask: " : "") + input.name)));
-  return el("dl", {}, fact("state", asset.st + (asset.re ? ": " + asset.re : "")), fact("warnings", (asset.w || []).join("\n")), fact("prompt", asset.prompt), fact("revised", asset.revised),
-    fact("model", asset.asked), fact("params", params), fact("picture", asset.size), fact("file", asset.p), fact("cost", asset.usd ? money(asset.usd) : ""),
-    inputs.length ? [el("dt", {}, "inputs"), el("dd", { class: "inputs" }, inputs)] : [],
-    asset.parent ? [el("dt", {}, "parent"), el("dd", {}, el("button", { class: "tool", type: "button", onclick: () => view(byName.get(asset.parent)) }, asset.parent))] : [],
-    tries.length ? [el("dt", {}, "attempts"), el("dd", {}, tries)] : [], fact("key", asset.key), fact("run", asset.run));
+/** What is searched: names at once, prompts as the stories are read. */
+const searched = new Map();
+function textOf(asset) {
+  if (!searched.has(asset)) {
+    const story = storyOf(asset);
+    const text = [asset.name, asset.message, story?.prompt, story?.revised].filter(Boolean).join("\n").toLowerCase();
+    if (!story) return text;
+    searched.set(asset, text);
+  }
+  return searched.get(asset);
 }
 
-function view(asset) {
-  if (!asset) return;
-  current = asset;
-  const picture = asset.p ? el("a", { href: href(asset.p), target: "_blank", rel: "noopener" }, el("img", { src: source(asset.p), alt: asset.prompt || asset.n })) : el("p", {}, asset.st + (asset.re ? ": " + asset.re : ""));
-  viewer.replaceChildren(el("div", { class: "view" }, el("div", { class: "stage" }, picture), el("div", { class: "side" },
-    el("div", { class: "row" }, el("button", { class: "tool", type: "button", autofocus: true, onclick: () => viewer.close() }, "close"),
-      asset.parent ? el("button", { class: "tool", type: "button", onclick: () => compare(byName.get(asset.parent), asset) }, "before / after (b)") : "",
-      asset.old ? el("button", { class: "tool", type: "button", onclick: () => compare({ ...asset, n: asset.n + " before", p: asset.old }, asset) }, "old / new (o)") : "",
-      el("button", { class: "tool", type: "button", onclick: () => pick(asset) }, "pick (c)")),
-    el("h2", { dir: "auto" }, asset.n), story(asset), copyButton("pipeline why " + data.file + " '" + asset.n + "'"))));
-  if (!viewer.open) viewer.showModal();
+function passes(asset, words) {
+  if (view.states.size && !view.states.has(asset.state)) return false;
+  if (view.shot !== "" && asset.shot !== Number(view.shot)) return false;
+  if (view.model !== "" && asset.model !== Number(view.model)) return false;
+  for (const [axis, key] of view.only) {
+    const at = page.shots[asset.shot].axes.findIndex(([name]) => name === axis);
+    if (at < 0 || page.shots[asset.shot].axes[at][1][asset.at[at]] !== key) return false;
+  }
+  if (view.since && !isNew(asset, sinceTime())) return false;
+  return !words.length || words.every((word) => textOf(asset).includes(word));
 }
 
-function compare(left, right) {
-  if (!left || !right || !left.p || !right.p) return;
-  current = right;
-  const top = el("img", { src: source(right.p), alt: right.n });
-  const wipe = el("div", { class: "wipe" }, el("img", { src: source(left.p), alt: left.n }), top,
-    el("input", { type: "range", min: "0", max: "100", value: "50", "aria-label": "How much of the first picture", oninput: (event) => { top.style.clipPath = "inset(0 0 0 " + event.target.value + "%)"; } }));
-  top.style.clipPath = "inset(0 0 0 50%)";
-  const sides = el("div", { class: "two" }, [left, right].map((asset) => el("figure", {}, el("img", { src: source(asset.p), alt: asset.n }), el("figcaption", { dir: "auto" }, asset.n))));
-  const stage = el("div", { class: "stage" }, wipe);
-  const toggle = el("button", { class: "tool", type: "button", id: "sides", onclick: () => stage.replaceChildren(stage.firstChild === wipe ? sides : wipe) }, "slider / side by side (s)");
-  viewer.replaceChildren(el("div", { class: "view" }, stage, el("div", { class: "side" }, el("div", { class: "row" }, el("button", { class: "tool", type: "button", autofocus: true, onclick: () => viewer.close() }, "close"), toggle),
-    [left, right].map((asset) => [el("h2", { dir: "auto" }, asset.n), el("dl", {}, fact("model", asset.asked), fact("prompt", asset.prompt), fact("picture", asset.size), fact("cost", asset.usd ? money(asset.usd) : ""))]))));
-  if (!viewer.open) viewer.showModal();
+function axesToFilter() {
+  const axes = new Map();
+  for (const asset of page.assets) {
+    page.shots[asset.shot].axes.forEach(([name, keys], at) => {
+      if (name === "model" || asset.at[at] < 0) return;
+      if (!axes.has(name)) axes.set(name, new Set());
+      axes.get(name).add(keys[asset.at[at]]);
+    });
+  }
+  return [...axes].filter(([, keys]) => keys.size > 1);
 }
+
+function change(name) {
+  return (value) => {
+    view[name] = value;
+    drawBar();
+    redraw();
+    byId("f-" + name)?.focus();
+  };
+}
+
+function drawBar() {
+  const bar = byId("bar");
+  bar.hidden = !page.assets.length;
+  const search = el("input", { type: "search", id: "search", placeholder: "Name or words of the prompt", "aria-label": "Filter by name or words of the prompt", "aria-keyshortcuts": "/", value: view.text });
+  let typing = 0;
+  search.addEventListener("input", () => {
+    view.text = search.value;
+    clearTimeout(typing);
+    typing = setTimeout(redraw, 120);
+  });
+  const present = STATES.filter((state) => page.assets.some((asset) => asset.state === state));
+  const states = present.length > 1 ? el("div", { class: "states", role: "group", "aria-label": "States" }, present.map((state) => button(state, () => {
+    if (!view.states.delete(state)) view.states.add(state);
+    drawBar();
+    redraw();
+    bar.querySelector(`[data-state="${state}"]`)?.focus();
+  }, { class: "chip is-" + state, "data-state": state, "aria-pressed": String(view.states.has(state)) }))) : "";
+  const used = page.shots.map((shot, number) => [number, shot.name]).filter(([number]) => page.assets.some((asset) => asset.shot === number));
+  const axes = axesToFilter().map(([axis, keys]) => chooser(axis, [["", "all"], ...[...keys].map((key) => [key, key])], view.only.get(axis) || "", (key) => {
+    if (key) view.only.set(axis, key);
+    else view.only.delete(axis);
+    drawBar();
+    redraw();
+    byId("f-axis-" + axis)?.focus();
+  }, { id: "f-axis-" + axis }));
+  const runs = page.runs.map((run, number) => [number + 1, (number ? number + 1 + " runs back, " : "the last run, ") + moment(run.start)]);
+  const tools = el("div", { class: "choices" },
+    used.length > 1 ? chooser("Shot", [["", "all"], ...used], view.shot, change("shot"), { id: "f-shot" }) : "",
+    page.models.length > 1 ? chooser("Model", [["", "all"], ...page.models.map((name, number) => [number, name])], view.model, change("model"), { id: "f-model" }) : "",
+    axes.length > 3 ? el("details", { class: "axes", open: view.only.size > 0 }, el("summary", {}, "Axes" + (view.only.size ? " (" + view.only.size + ")" : "")), el("div", {}, axes)) : axes,
+    runs.length ? chooser("New since", [[0, "show all"], ...runs], view.since, (value) => { view.since = Number(value); drawBar(); redraw(); byId("f-since").focus(); }, { id: "f-since" }) : "",
+    chooser("Size", [["S", "small"], ["M", "medium"], ["L", "large"]], document.documentElement.dataset.size || "M", (value) => { document.documentElement.dataset.size = value; byId("f-size").focus(); }, { id: "f-size" }));
+  bar.replaceChildren(search, states, narrow.matches ? el("details", { id: "more", open: Boolean(byId("more")?.open) }, el("summary", {}, "Filter and view"), tools) : tools,
+    el("span", { class: "end" }, el("span", { id: "found", class: "note", role: "status" }), button("Print", printAll, {}), button("?", openHelp, { "aria-label": "Keys" })));
+}
+
+// --- drawing, little by little
+
+let drawing = null;
+
+/** Draws the next part: at least a screenful at first, then for as long as the browser is idle. */
+function drawSome(enough, until) {
+  let tiles = 0;
+  while (drawing && tiles < enough && (!until || until())) {
+    const { value, done } = drawing.next();
+    if (done) drawing = null;
+    else if (typeof value === "number") tiles += value;
+    else if (value) value.into.append(value.node);
+  }
+}
+
+function* drawAll() {
+  const words = view.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const since = sinceTime();
+  const found = page.assets.filter((asset) => passes(asset, words));
+  shown = found;
+  byId("found").textContent = isFiltered() || view.since ? count(found.length, "picture") : "";
+  if (!found.length && page.assets.length) byId("shots").append(el("p", { class: "nothing" }, view.since && !isFiltered() ? "Nothing is new since then." : "Nothing matches. ", isFiltered() ? button("Show all", () => filterTo({}), { class: "link" }) : ""));
+  for (const [number, assets] of [...groupBy(found, (asset) => asset.shot)].sort((a, b) => a[0] - b[0])) {
+    yield* view.since ? drawNew(page.shots[number], assets, since) : drawShot(page.shots[number], assets);
+  }
+}
+
+function redraw() {
+  byId("shots").replaceChildren();
+  drawing = drawAll();
+  drawSome(80);
+  keepOneTabStop();
+  whenIdle(goOn);
+}
+
+function whenIdle(act) {
+  if (window.requestIdleCallback) requestIdleCallback(act, { timeout: 300 });
+  else setTimeout(act, 30);
+}
+
+function goOn(deadline) {
+  const end = performance.now() + Math.max(8, Math.min(40, deadline?.timeRemaining?.() || 12));
+  drawSome(Infinity, () => performance.now() < end);
+  if (drawing) whenIdle(goOn);
+}
+
+// --- moving between tiles with the keys: one tab stop for all of them
+
+function tiles() {
+  return [...byId("shots").querySelectorAll(".tile[data-number]")];
+}
+
+function keepOneTabStop(node) {
+  const chosen = node || byId("shots").querySelector('.tile[tabindex="0"]') || byId("shots").querySelector(".tile[data-number]");
+  for (const other of byId("shots").querySelectorAll('.tile[tabindex="0"]')) other.tabIndex = -1;
+  if (chosen) chosen.tabIndex = 0;
+}
+
+function focusTile(asset) {
+  drawSome(Infinity, () => !byId("shots").querySelector(`.tile[data-number="${asset.number}"]`));
+  const node = byId("shots").querySelector(`.tile[data-number="${asset.number}"]`);
+  if (!node) return;
+  keepOneTabStop(node);
+  node.focus();
+}
+
+function focused() {
+  return document.activeElement?.closest?.(".tile[data-number]");
+}
+
+function moveFocus(by) {
+  const all = tiles();
+  const at = all.indexOf(focused());
+  if (at + by >= all.length) drawSome(60);
+  const next = at < 0 ? all[0] : tiles()[at + by];
+  if (next) { keepOneTabStop(next); next.focus(); }
+}
+
+/** The nearest tile above or below: where the eye would look. */
+function moveLine(by) {
+  const from = focused();
+  if (!from) return moveFocus(1);
+  if (by > 0) drawSome(60);
+  const here = from.getBoundingClientRect();
+  const all = tiles();
+  let best = null;
+  let least = Infinity;
+  for (let at = all.indexOf(from) + by, far = 0; at >= 0 && at < all.length && far < 200; at += by, far++) {
+    const box = all[at].getBoundingClientRect();
+    const down = by > 0 ? box.top - here.bottom : here.top - box.bottom;
+    if (down < -1) continue;
+    const distance = down * 3 + Math.abs(box.left + box.width / 2 - here.left - here.width / 2);
+    if (distance < least) { least = distance; best = all[at]; }
+    if (best && down > here.height * 3) break;
+  }
+  if (best) { keepOneTabStop(best); best.focus(); }
+}
+
+function assetAtHand() {
+  const node = focused();
+  return current || (node ? page.assets[node.dataset.number] : null);
+}
+
+// --- print
+
+async function printAll() {
+  drawSome(Infinity);
+  const images = [...byId("shots").querySelectorAll("img")];
+  for (const image of images) image.loading = "eager";
+  await Promise.race([Promise.allSettled(images.map((image) => image.decode())), new Promise((resolve) => setTimeout(resolve, 15000))]);
+  window.print();
+}
+window.addEventListener("beforeprint", () => drawSome(Infinity));
 
 // --- keys
 
-const KEYS = [["← →  j k", "previous, next picture"], ["Enter", "open the picture under the focus"], ["b", "before / after: this edit and the picture before it"], ["o", "old / new: what it was before the last change"],
-  ["c", "pick for comparing (two)"], ["v", "compare the two picked"], ["s", "slider or side by side"], ["/", "filter"], ["Esc", "close"], ["?", "this list"]];
+const KEYS = [
+  ["The page", [["/", "filter by name or prompt"], ["arrows", "go from picture to picture"], ["Enter", "open the picture"], ["c", "choose a picture to compare"], ["v", "compare the two chosen"], ["n", "what is new since the last run; again: since the run before"], ["m", "first missing picture"], ["?", "these keys"]]],
+  ["A picture", [["← →", "previous, next"], ["↑ ↓", "up the chain to the base, down to the last edit"], ["b", "before / after: the picture or photo it was made from, in its place"], ["o", "old / new: the picture it had before"], ["p", "compare with its parent"], ["c", "choose to compare"], ["Esc", "close"]]],
+  ["Two pictures", [["1 2 3 4", "side by side, slider, in turn, difference"], ["← →", "move the slider"], ["Space", "turn"], ["x", "swap"], ["Esc", "close"]]],
+];
 
-function help() {
-  const dialog = document.getElementById("help");
-  dialog.replaceChildren(el("div", { class: "view" }, el("div", { class: "side" }, el("h2", {}, "Keys"), el("dl", {}, KEYS.map(([key, what]) => fact(key, what))), el("button", { class: "tool", type: "button", autofocus: true, onclick: () => dialog.close() }, "close"))));
-  dialog.showModal();
+function openHelp() {
+  const help = byId("help");
+  help.replaceChildren(el("div", { class: "help" }, el("header", {}, el("h2", {}, "Keys"), button("×", () => help.close(), { class: "close", "aria-label": "Close" })),
+    KEYS.map(([title, keys]) => el("section", {}, el("h3", {}, title), el("dl", {}, keys.map(([key, does]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, does)]))))));
+  help.showModal();
 }
 
-function move(by) {
-  const assets = visible();
-  if (!assets.length) return;
-  const at = assets.indexOf(viewer.open ? current : byName.get(document.activeElement?.dataset?.asset));
-  const next = assets[(at + by + assets.length) % assets.length];
-  if (viewer.open) view(next);
-  else document.querySelector('.tile[data-asset="' + CSS.escape(next.n) + '"]')?.focus();
-}
-
-const ACTIONS = {
-  ArrowRight: () => move(1), j: () => move(1), ArrowLeft: () => move(-1), k: () => move(-1), "?": help,
-  "/": () => document.getElementById("f-text").focus(), v: () => state.picked.length === 2 && compare(...state.picked),
-  b: () => current?.parent && compare(byName.get(current.parent), current), s: () => document.getElementById("sides")?.click(),
-  o: () => current?.old && compare({ ...current, n: current.n + " before", p: current.old }, current),
-  c: () => pick((viewer.open && current) || byName.get(document.activeElement?.dataset?.asset) || data.assets[0]),
+const ON_PAGE = {
+  "/": () => { byId("search").focus(); byId("search").select(); },
+  ArrowRight: () => moveFocus(1), ArrowLeft: () => moveFocus(-1), ArrowDown: () => moveLine(1), ArrowUp: () => moveLine(-1),
+  c: () => (assetAtHand() ? pin(assetAtHand()) : say("Go to a picture first")), v: comparePinned, "?": openHelp,
+  n: () => { view.since = (view.since + 1) % (page.runs.length + 1); drawBar(); redraw(); say(view.since ? "New since " + moment(sinceTime()) + ": " + count(shown.length, "picture") : "Every picture"); },
+  m: () => { const missing = shown.find((asset) => asset.state !== "done"); if (missing) focusTile(missing); else say("Nothing is missing here"); },
+};
+const IN_VIEWER = {
+  ArrowRight: () => step(1), ArrowLeft: () => step(-1), ArrowUp: () => climb(-1), ArrowDown: () => climb(1), c: () => pin(current), v: comparePinned, "?": openHelp,
+  b: () => { const to = motherPicture(current) || inputPicture(current); if (to && current.picture) flip(to); else say("It was made from no picture"); },
+  o: () => { const to = earlierPicture(current); if (to && current.picture) flip(to); else say("It had no picture before"); },
+  p: () => { if (current.mother?.picture && current.picture) openCompare(sideOf(current.mother), sideOf(current)); },
+};
+const IN_COMPARE = {
+  1: () => choose("side"), 2: () => choose("slider"), 3: () => choose("turns"), 4: () => choose("difference"), x: swap, "?": openHelp,
+  " ": turn, s: () => choose(mode === "slider" ? "side" : "slider"),
+  ArrowLeft: () => nudge(-2), ArrowRight: () => nudge(2),
 };
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
-  const action = ACTIONS[event.key];
-  if (!action) return;
-  event.preventDefault();
-  action();
-});
-viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
-viewer.addEventListener("close", () => document.querySelector('.tile[data-asset="' + CSS.escape(current?.n || "") + '"]')?.focus());
+function nudge(by) {
+  const range = comparing.querySelector("input[type=range]");
+  if (!range) return;
+  range.value = String(Number(range.value) + by);
+  range.dispatchEvent(new Event("input"));
+}
 
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
+  const target = event.target;
+  if (/^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) {
+    if (event.key === "Escape" && target.id === "search") { target.blur(); moveFocus(1); }
+    return;
+  }
+  if (event.key === " " && target.closest("button, a, summary") && mode !== "turns") return;
+  if (/^Arrow/.test(event.key) && target.closest(".story, .scroll:focus")) return;
+  if (/^Arrow/.test(event.key) && !viewer.open && !comparing.open && !focused() && !byId("shots").contains(target)) return;
+  const act = (comparing.open ? IN_COMPARE : viewer.open ? IN_VIEWER : ON_PAGE)[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+document.addEventListener("click", (event) => {
+  const node = event.target.closest?.(".tile[data-number]");
+  if (node) {
+    const asset = page.assets[node.dataset.number];
+    if (event.shiftKey) pin(asset);
+    else if (event.ctrlKey || event.metaKey || event.button) return;
+    else { keepOneTabStop(node); openViewer(asset); }
+    event.preventDefault();
+  } else if (event.target instanceof HTMLDialogElement) event.target.close();
+});
+
+function openNamed() {
+  let name = "";
+  try { name = decodeURIComponent(location.hash.slice(1)); } catch { return; }
+  const asset = byName.get(name);
+  if (asset && asset !== current) openViewer(asset);
+}
+
+drawVerdict();
+drawTrouble();
 drawSums();
 drawBar();
-draw();
+if (page.leftOut) { byId("left-out").hidden = false; byId("left-out").textContent = count(page.leftOut, "asset") + " more have no room on this page; index.json has them all."; }
+redraw();
+openNamed();
+window.addEventListener("hashchange", openNamed);
