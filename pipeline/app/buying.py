@@ -1,11 +1,11 @@
 """The paid part of a run: the schedule over the frontier, and beside it the one task that places what comes."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 
 from pipeline.app.parts import Counter
 from pipeline.app.placing import Placing
@@ -118,7 +118,7 @@ class Buying:
         return await run_schedule(
             frontier,
             execute,
-            [_lane(name, counter, placing) for name, counter in self.counters.items()],
+            [_lane(frontier, placing, counter) for counter in self.counters.values()],
             stop=self.stop,
             rules=StopRules(
                 failures_in_a_row=run.failures_in_a_row,
@@ -130,15 +130,16 @@ class Buying:
         )
 
 
-def _lane(name: str, counter: Counter, placing: Placing) -> Lane:
+def _lane(frontier: Frontier, placing: Placing, counter: Counter) -> Lane:
     """The lane of a provider; it takes up new work only while what was made is placed as fast as it comes."""
-    seats: Callable[[], Awaitable[AbstractContextManager[object]]] = _patient(counter, placing)
-    return Lane(name=name, seats=seats, close=counter.pacer.close, expected=counter.pacer.seconds)
+    name = counter.spec.name
 
-
-def _patient(counter: Counter, placing: Placing) -> Callable[[], Awaitable[AbstractContextManager[object]]]:
     async def seat() -> AbstractContextManager[object]:
         await placing.room()
+        # A plan that is all there already is walked batch by batch, so that answers are heard and copies placed meanwhile.
+        while frontier.pull(name):
+            await placing.room()
+            await anyio.lowlevel.checkpoint()
         return await counter.pacer.seat()
 
-    return seat
+    return Lane(name=name, seats=seat, close=counter.pacer.close, expected=counter.pacer.seconds)

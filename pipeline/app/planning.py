@@ -43,11 +43,12 @@ class Sums:
         if not step.asks or step.twin:
             return
         self.requests += step.leads
-        if step.quote is None:
+        quote = step.quote
+        if quote is None:
             self.unpriced += 1
         else:
-            self.expected = MicroUsd(self.expected + step.quote.expected)
-            self.worst = MicroUsd(self.worst + step.quote.worst)
+            self.expected = MicroUsd(self.expected + quote.expected)
+            self.worst = MicroUsd(self.worst + quote.worst)
 
 
 def kind_of(step: Resolved) -> str:
