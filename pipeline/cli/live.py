@@ -169,17 +169,15 @@ def bar(shot: ShotTally, flying: int, width: int) -> "Text":
     """A bar of cached, done, in flight and failed; each has at least one cell while there is any of it."""
     from rich.text import Text
 
-    total = max(shot.total, 1)
-    bad = shot.states.total() - shot.states[State.DONE]
+    bad = shot.states.total() - shot.states[State.DONE] - shot.states[State.PLANNED]
+    counted = [shot.cached, shot.states[State.DONE], bad, flying]
+    cells = [max(1, width * count // max(shot.total, 1)) if count else 0 for count in counted]
+    # What is rare must be seen: the longest part gives way.
+    while sum(cells) > width:
+        cells[cells.index(max(cells))] -= 1
     text = Text()
-    for count, sign, style in (
-        (shot.cached, "━", "blue"),
-        (shot.states[State.DONE], "━", "green"),
-        (bad, "╌", "red"),
-        (flying, "╸", "yellow"),
-    ):
-        cells = max(1, int(width * count / total)) if count else 0
-        text.append(sign * max(0, min(cells, width - len(text))), style=style)
+    for length, sign, style in zip(cells, "━━╌╸", ("blue", "green", "red", "yellow"), strict=True):
+        text.append(sign * length, style=style)
     return text.append("─" * (width - len(text)), style="bright_black")
 
 
