@@ -136,7 +136,7 @@ def _lane(frontier: Frontier, placing: Placing, counter: Counter) -> Lane:
 
     async def seat() -> AbstractContextManager[object]:
         await placing.room()
-        # A plan that is all there already is walked batch by batch, so that answers are heard and copies placed meanwhile.
+        # A plan that is all there is walked batch by batch, so that answers are heard and copies placed meanwhile.
         while frontier.pull(name):
             await placing.room()
             await anyio.lowlevel.checkpoint()
