@@ -149,9 +149,9 @@ class Recorded:
             head, answer = await self._read_what_came(flight, error)
         else:
             failpoint("attempt.answered")
-            body = await self._body(flight)
             self.observe(head)
-            answer = await self.blocking(lambda: self.endpoint.read(head, body))
+            # One visit to a thread for both: a visit costs more than reading a small answer.
+            answer = await self.blocking(lambda: self.endpoint.read(head, _body(flight)))
 
         async def bring(position: int, url: str) -> bytes:
             data = await self.endpoint.fetch(url)
@@ -159,16 +159,6 @@ class Recorded:
             return data
 
         return await landed(head, answer, bring)
-
-    async def _body(self, flight: Watched) -> bytes:
-        """The whole body; from memory where the disk has no room for it, since the pictures in it may still fit."""
-        try:
-            return await self.blocking(flight.finish)
-        except DiskFull:
-            body = await self.blocking(flight.spooled.fragment)
-            if not body:
-                raise
-            return body
 
     async def _read_what_came(self, flight: Watched, error: OutcomeUnknown) -> tuple[Head, Answer]:
         head, fragment = flight.seen, await self.blocking(flight.spooled.fragment)
@@ -184,7 +174,9 @@ class Recorded:
     async def _settle(self, intent: Intent, flight: Watched, came: Landed, seconds: float) -> Settlement:
         space = await self._space(sketch=came.answer.sketch)
         try:
-            settlement = await self.blocking(lambda: self.settler.answered(intent, came, space=space, seconds=seconds))
+            settlement = await self.blocking(
+                lambda: self._proved(intent, self.settler.answered(intent, came, space=space, seconds=seconds))
+            )
             await self._write(intent, flight, settlement)
         except MachineError as error:
             await self._lose(intent, flight, error, seconds)
@@ -207,7 +199,7 @@ class Recorded:
             came = await self.blocking(flight.spooled.fragment)
         space = await self._space(sketch=is_sketch(flight.seen))
         ending = Ending(error=error, space=space, seconds=seconds, salvaged=salvage(came), culprit=guess)
-        settlement = await self.blocking(lambda: self.settler.ended(intent, ending))
+        settlement = await self.blocking(lambda: self._proved(intent, self.settler.ended(intent, ending)))
         await self._write(intent, flight, settlement)
         return settlement
 
@@ -223,7 +215,8 @@ class Recorded:
         ending = Ending(error=told, space=space, seconds=seconds)
         with suppress(MachineError):
             # Where the ledger has no room either, its `sent` row becomes unknown at the next start.
-            await self._write(intent, flight, await self.blocking(lambda: self.settler.ended(intent, ending)))
+            settlement = await self.blocking(lambda: self._proved(intent, self.settler.ended(intent, ending)))
+            await self._write(intent, flight, settlement)
 
     async def _abandon(self, intent: Intent, flight: Watched, seconds: float) -> None:
         """Cancelled on its way: a body that is whole is left to recovery, the rest is unknown and says why."""
@@ -234,9 +227,14 @@ class Recorded:
             error = NotSent("stopped by a second signal before it was sent")
         await self._close(intent, flight, error, seconds)
 
-    async def _write(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
+    def _proved(self, intent: Intent, settlement: Settlement) -> Settlement:
+        """*settlement*, its receipt durable where money may have been spent. Blocks. Raises DiskFull, MachineError."""
         if settlement.outcome is not Outcome.FAILED:
-            await self.blocking(lambda: self.receipts.write(intent, settlement))
+            self.receipts.write(intent, settlement)
+        return settlement
+
+    async def _write(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
+        """Settles in the ledger what `_proved` has a receipt for."""
         await self.committer.do(lambda ledger: ledger.settle(settlement))
         failpoint("attempt.settled")
         if settlement.outcome is Outcome.UNKNOWN:
@@ -275,6 +273,17 @@ class Recorded:
         keys = {slot.key for slot in intent.slots}
         self.recorder(sent_event(intent, worst=request.worst, repeat=bool(keys & self.asked)))
         self.asked |= keys
+
+
+def _body(flight: Watched) -> bytes:
+    """The whole body; from memory where the disk has no room for it, since the pictures in it may still fit. Blocks."""
+    try:
+        return flight.finish()
+    except DiskFull:
+        body = flight.spooled.fragment()
+        if not body:
+            raise
+        return body
 
 
 def _raise_trouble(flight: Watched) -> None:
