@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.app.options import Choice
 from pipeline.cli.options import choice_of, choice_options, json_option, manifest_argument, output_option
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ MARKS = {
     "left": (".", None, "left out by --limit"),
 }
 """What stands before an asset, its colour, and what that means."""
+
+ONE_LINE = 56
+"""Letters of a change, from and to, that fit beside one another."""
 
 CHANGES = 3
 """Changed parts that are shown under an asset."""
@@ -49,7 +53,8 @@ def plan(manifest: Path, output: Path | None, as_json: bool, everything: bool, *
     from pipeline.app.planning import Planning, asset_json
     from pipeline.app.world import World
 
-    with Planning(choice_of(manifest, output, given), World()) as planning:
+    choice = choice_of(manifest, output, given)
+    with Planning(choice, World()) as planning:
         for warning in planning.report.warnings:
             click.echo(f"{warning} [warning]", err=True)
         if as_json:
@@ -57,7 +62,7 @@ def plan(manifest: Path, output: Path | None, as_json: bool, everything: bool, *
             _write_json(planning.report, (asset_json(step) for step in planning.steps()))
         else:
             _print_assets(planning, everything=everything)
-            for line in bill(planning.report, manifest):
+            for line in bill(planning.report, choice):
                 click.echo(line)
     return 0
 
@@ -113,12 +118,13 @@ def _say(lines: list[str]) -> None:
 
 def _lines(planning: "Planning", step: "Resolved", kind: str) -> list[str]:
     """An asset, why, its price; under a changed one what changed, from and to."""
-    from pipeline.cli.screen import clean
+    from pipeline.cli.screen import clean, has_colors
     from pipeline.domain.money import show
 
     price = show(step.quote.expected) if step.asks and step.quote and not step.twin else ""
     mark, colour, _ = MARKS[kind]
-    line = f"    {click.style(mark, fg=colour)} {clean(step.asset, 90):<44} {clean(step.why, 90)}"
+    shown = click.style(mark, fg=colour) if has_colors(sys.stdout) else mark
+    line = f"    {shown} {clean(step.asset, 90):<44} {clean(step.why, 90)}"
     lines = [line + (f"  {price}" if price else "")]
     if kind == "stale":
         lines += [f"        {text}" for text in changed_lines(planning.changes(step))]
@@ -133,7 +139,11 @@ def changed_lines(changes: "Sequence[Difference]") -> list[str]:
     for change in changes[:CHANGES]:
         old, new = _text(change.old), _text(change.new)
         before, after = excerpt(old, new)
-        lines.append(f"{change.part.removeprefix('params.')}  {before} -> {after}")
+        part = change.part.removeprefix("params.")
+        if len(before) + len(after) > ONE_LINE:
+            lines += [part, f"  - {before}", f"  + {after}"]
+        else:
+            lines.append(f"{part}  {before} -> {after}")
     if len(changes) > CHANGES:
         lines.append(f"and {len(changes) - CHANGES} more (pipeline why)")
     return lines
@@ -169,13 +179,14 @@ def excerpt(old: str, new: str, around: int = 24) -> tuple[str, str]:
     return part(old), part(new)
 
 
-def bill(report: "PlanReport", manifest: Path) -> list[str]:
+def bill(report: "PlanReport", choice: Choice) -> list[str]:
     """Per shot and in total: what is new, stale, cached and held, expected and worst cost, time, what to type next."""
     from pipeline.cli.screen import clock
     from pipeline.domain.money import show
 
-    width = max((len(name) for name in report.shots), default=4)
-    lines = [f"{name:<{width}}  {_counts(sums)}" for name, sums in report.shots.items()]
+    manifest = choice.manifest
+    width = max(len(name) for name in (*report.shots, "in all"))
+    lines = [f"{name:<{width}}  {_counts(sums)}" for name, sums in report.shots.items() if sums.assets]
     total = report.total
     lines.append(f"{'in all':<{width}}  {_counts(total)}")
     lines.append("")
@@ -191,8 +202,14 @@ def bill(report: "PlanReport", manifest: Path) -> list[str]:
     if not total.requests:
         lines.append("nothing to ask: everything that can be there is there")
     else:
-        lines.append(f"nothing was bought; to buy it: pipeline run {manifest}")
+        lines.append(f"nothing was bought; to buy it: pipeline run {manifest}" + _narrowed(choice))
     return lines
+
+
+def _narrowed(choice: Choice) -> str:
+    """What must not be forgotten when the command is typed: without it more would be bought, or something else."""
+    plain = Choice(manifest=choice.manifest, output=choice.output)
+    return "" if choice == plain else "  (with the options of this plan)"
 
 
 def _over(report: "PlanReport") -> str:

@@ -138,6 +138,7 @@ def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "li
     from pipeline.app.run import run_order
     from pipeline.app.shop import take_order
     from pipeline.cli.root import sentence, tell
+    from pipeline.cli.screen import has_colors
     from pipeline.cli.summary import summary
 
     def tell_all(event: "Event") -> None:
@@ -156,7 +157,7 @@ def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "li
         if as_json:
             _print(json.dumps(told.as_json()))
         return Ended(message=Message(manifest=name, exit=status, report=told, fault=fault), loaded=order.manifest)
-    _print(json.dumps(report.as_json()) if as_json else summary(report, color=sys.stdout.isatty()))
+    _print(json.dumps(report.as_json()) if as_json else summary(report, color=has_colors(sys.stdout)))
     message = Message(manifest=name, exit=report.exit, report=report, link=link_of(world.environ, report))
     return Ended(message=message, loaded=order.manifest)
 

@@ -54,6 +54,11 @@ def open_screen(tally: Tally, stream: TextIO | None = None) -> Screen:
     return PlainScreen(tally, stream)
 
 
+def has_colors(stream: TextIO) -> bool:
+    """Whether colours are welcome: on a terminal that can, unless ``NO_COLOR`` is set (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def _columns(stream: TextIO) -> int:
     try:
         return os.get_terminal_size(stream.fileno()).columns

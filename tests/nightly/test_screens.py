@@ -15,7 +15,7 @@ from pipeline.cli.completion import MOST
 from pipeline.cli.live import Lasting, LiveScreen, bar, counts, shot_of
 from pipeline.cli.plan import excerpt
 from pipeline.cli.root import run
-from pipeline.cli.screen import PlainScreen, clean, open_screen, wrapped
+from pipeline.cli.screen import PlainScreen, clean, has_colors, open_screen, wrapped
 from pipeline.domain.event import AssetSettled, AttemptEnded, AttemptSent, Event, RunStarted
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import AttemptId, Outcome, RunId, State
@@ -151,6 +151,18 @@ def test_a_dumb_terminal_and_ci_get_plain_lines(term: str, ci: str, monkeypatch:
     with os.fdopen(side, "w") as stream:
         assert isinstance(open_screen(Tally(), stream), PlainScreen)
     os.close(main)
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    main, side = pty.openpty()
+    with os.fdopen(side, "w") as stream:
+        assert has_colors(stream)
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert not has_colors(stream)
+    os.close(main)
+    assert not has_colors(io.StringIO())
 
 
 def test_a_narrow_terminal_breaks_between_words() -> None:
