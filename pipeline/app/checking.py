@@ -1,5 +1,6 @@
 """`validate`: what a manifest's own text, the catalogue and the feeds can tell; nothing is fetched or sent."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,10 @@ from pipeline.app.world import World
 from pipeline.catalogue import DatedCatalogue, load_catalogue
 from pipeline.domain.digest import Json
 from pipeline.domain.errors import ManifestError, Problem
+from pipeline.inputs import InputDesk
 from pipeline.manifest import load
+from pipeline.manifest.model import Manifest
+from pipeline.plan import make_plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,13 @@ def _check(
 ) -> Checked:
     try:
         manifest = load(file, environ=world.environ, sets=sets, provider=provider, catalogue=catalogue, strict=strict)
+        _place(manifest, catalogue)
     except ManifestError as error:
         return Checked(file=file, problems=error.problems)
     return Checked(file=file, warnings=manifest.warnings)
+
+
+def _place(manifest: Manifest, catalogue: DatedCatalogue) -> None:
+    """Raises ManifestError with every output path that two assets want; reads no photo and asks for none."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_plan(manifest, InputDesk(Path(folder)), catalogue.overridden(manifest.catalogue))

@@ -142,6 +142,8 @@ def refusal(tree: nodes.Template | nodes.Expr) -> str:
     for node in tree.find_all(nodes.Node):
         if isinstance(node, nodes.Call):
             return "nothing can be called here: use a filter, as in {{ name | upper }}"
+        if isinstance(node, nodes.Getattr) and node.attr.startswith("__"):
+            return f"'{node.attr}' is not allowed: a field's name does not begin with '__'"
         if not isinstance(node, _ALLOWED):
             return f"'{type(node).__name__.lower()}' is not allowed: only output, if, for and filters are"
         if isinstance(node, nodes.For) and (node.recursive or any(_inner_loops(node))):

@@ -61,6 +61,7 @@ MONEY = pattern(
 KEY = pattern(
     r"\b(?:api[ _-]?key|your key|this key|token|credentials?)\b",
     r"\b(?:invalid|expired|revoked|disabled|wrong) key\b",
+    r"\bkey\b.{0,40}\b(?:invalid|expired|revoked|disabled|wrong|suspended|blocked|deleted)\b",
     r"\b(?:account|user|organi[sz]ation)\b.{0,60}\b(?:deactivated|disabled|suspended|banned|blocked|terminated)\b",
     r"\bIP\b.{0,60}\b(?:allow|list|block|authori[sz]ed|permitted)",
     r"\bmissing scopes?\b",

@@ -1,0 +1,1 @@
+"""The command line against hosts that are nobody's: a stranger's black-box checks."""
