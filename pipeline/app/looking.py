@@ -3,9 +3,10 @@
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from pipeline.app.desk import load_manifest
+from pipeline.app.desk import load_manifest, space_of
 from pipeline.app.options import Choice
 from pipeline.app.showing import current_rows
 from pipeline.app.world import World, output_around, output_of
@@ -15,6 +16,7 @@ from pipeline.domain.money import FREE, MicroUsd, to_usd
 from pipeline.domain.record import AssetRow, AttemptRow, Money, RunRow, State
 from pipeline.domain.step import KeyParts
 from pipeline.ledger import Ledger, Tally, open_ledger
+from pipeline.manifest.model import Manifest
 from pipeline.store import Places, unstamped
 
 
@@ -103,16 +105,13 @@ def status_of(manifest: Path | None, output: Path | None, world: World) -> Statu
         if manifest is None:
             ledger = open_reader(output_around(Path.cwd(), output), world, stack)
             name, subject = None, "all manifests"
-            tallies = ledger.tallies()
             trouble: list[AssetRow] = []
+            states = _summed(ledger.tallies())
         else:
             loaded, _ = load_manifest(Choice(manifest=manifest), world)
             ledger = open_reader(output_of(manifest, output), world, stack)
             name = subject = loaded.name
-            rows = list(current_rows(loaded, ledger))
-            tallies = ()
-            trouble = [row for row in rows if row.state is not State.DONE][:TROUBLE]
-        states = Counter(row.state.value for row in rows) if manifest is not None else _summed(tallies)
+            states, trouble = _standing(loaded, ledger)
         return Status(
             subject=subject,
             states=dict(states),
@@ -123,6 +122,26 @@ def status_of(manifest: Path | None, output: Path | None, world: World) -> Statu
             total=ledger.money_since(None, name),
             limits=tuple(_limits(ledger)),
         )
+
+
+def _standing(manifest: Manifest, ledger: Ledger) -> tuple[Counter[str], list[AssetRow]]:
+    """A manifest's assets by state, and the first that are not done.
+
+    Where all its models share a key space, the ledger's own sums tell, and rows are read only when one is missing;
+    else each asset counts in the space its model has now, which only its row tells.
+    """
+    spaces = {space_of(manifest.providers[model.provider], ledger) for model in manifest.models.values()}
+    if len(spaces) == 1:
+        sums: Counter[str] = Counter()
+        for tally in ledger.tallies(manifest.name):
+            if tally.space in spaces:
+                sums[tally.state.value] += tally.assets
+        if set(sums) <= {State.DONE.value}:
+            return sums, []
+    else:
+        sums = Counter(row.state.value for row in current_rows(manifest, ledger))
+    missing = (row for row in current_rows(manifest, ledger) if row.state is not State.DONE)
+    return sums, list(islice(missing, min(TROUBLE, sums.total() - sums[State.DONE.value])))
 
 
 def _summed(tallies: tuple[Tally, ...]) -> Counter[str]:
