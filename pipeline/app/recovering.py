@@ -40,8 +40,10 @@ def tidy(shop: Shop) -> None:
     shop.store.sweep()
     shop.inputs.sweep()
     name = shop.manifest.name
+    tree = Tree(shop.places.output, shop.store)
+    tree.sweep_sheet(name)
     if any(run.ended_at is None for run in shop.ledger.runs(name, limit=1)):
-        Tree(shop.places.output, shop.store).sweep(name)
+        tree.sweep(name)
 
 
 def _fetcher(shop: Shop, keys: dict[str, Secret], connections: Connections) -> Callable[[str], Awaitable[bytes]]:

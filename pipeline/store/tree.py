@@ -210,6 +210,17 @@ class Tree:
                 (self._output / path).unlink(missing_ok=True)
         return len(left)
 
+    def sweep_sheet(self, manifest: str) -> int:
+        """Removes half written pieces of the sheet that lie beside it and says how many; one listing.
+
+        The sheet is not synced, so a power cut may leave them although their run ended well.
+        """
+        with self._told(manifest):
+            left = [path for path in (self._output / manifest).glob(".*.part") if _SHEET_PART.fullmatch(path.name)]
+            for path in left:
+                path.unlink(missing_ok=True)
+        return len(left)
+
     def _told(self, path: str) -> AbstractContextManager[None]:
         return paths.told(f"{self._output / path}: cannot be placed", Unplaceable)
 

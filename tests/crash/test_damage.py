@@ -136,6 +136,13 @@ def test_deleted_outputs_come_back_for_nothing(story: Story) -> None:
     assert sold(story) == SOLD
 
 
+def test_a_half_written_sheet_goes_at_the_next_run(story: Story) -> None:
+    half = story.output / "crash" / ".index.json.99.part"
+    half.write_text("{")
+    assert story.run().code == 0
+    assert not half.exists()
+
+
 @mounts
 def test_a_read_only_output_folder_is_told_before_anything_is_bought(tmp_path: Path) -> None:
     output = tmp_path / "story" / "work" / "output"
