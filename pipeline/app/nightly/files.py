@@ -32,7 +32,9 @@ class Delivery:
         return self.junit is not None or self.page is not None
 
     def __call__(self, event: Event) -> None:
-        """Notes which assets a run is about."""
+        """Notes which assets a run is about; nothing where no file is wanted: there may be a million of them."""
+        if not self:
+            return
         match event:
             case RunStarted():
                 self._seen.clear()
