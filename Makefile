@@ -28,6 +28,9 @@ plan: .venv/.ready ## show what a run would ask and cost: make plan JOB=jobs/x.y
 sheet: .venv/.ready ## write the contact sheet again: make sheet JOB=jobs/x.yaml
 	$(BIN)/pipeline sheet $(JOB) $(ARGS)
 
+crash: .venv/.ready ## kills, power cuts and planted bugs in their long form (some forty minutes)
+	$(BIN)/python -m bench.crash $(ARGS)
+
 lint: .venv/.ready ## ruff format and lint, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -40,6 +43,9 @@ format: .venv/.ready ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 check: lint test ## lint and test
+
+bench: .venv/.ready ## whole runs against scripts of the same work: make bench ARGS='--rounds 1 --share 0.2'
+	$(BIN)/python bench/runs.py $(ARGS)
 
 peers: .venv/.ready peers-node $(PEERS)/litellm/.ready $(PEERS)/schemathesis/.ready ## let independent programs judge both sides (needs Node; minutes)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m pytest tests/peers bench/peers $(ARGS)

@@ -1,24 +1,31 @@
-"""Whole runs against a plain httpx + anyio script on the same loopback host: CPU and wall seconds per picture.
+"""Whole runs against scripts of the same work on the same loopback host: CPU and wall seconds per picture.
 
-    .venv/bin/python bench/runs.py               # 2,000 x 20 kB at 64 at once, 300 x 2 MB at 16 at once, three rounds
+    make bench                                       # 2,000 x 20 kB at 64 at once, 300 x 2 MB at 16, three rounds
+    .venv/bin/python bench/runs.py --share 0.2 --rounds 1
 
 CPU is user + system time of the finished process as the kernel counts it, less that of a run of one picture. Ours
 runs with everything on: durable intents, spool, receipts, hashes, structure checks, ledger, output tree; no sheet.
+"ours over stock httpx" is the same program with PIPELINE_TRANSPORT=httpx. The host has core 1 to itself and the
+scripts core 0, where there are two; ratios are taken inside a round, and the raw figures of every round are kept in
+bench/results/runs.json.
 """
 
+import argparse
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-ROUNDS = 3
+WORKS = (("2,000 x 20 kB, 64 at once", 20_000, 2000, 64), ("300 x 2 MB, 16 at once", 2_000_000, 300, 16))
 
 MANIFEST = """\
 version: 1
@@ -36,9 +43,53 @@ class Cost:
     peak_mb: float
 
 
+@dataclass(frozen=True)
+class Work:
+    base: str
+    count: int
+    concurrency: int
+    folder: Path
+
+
+def ours(work: Work) -> list[str]:
+    numbers = ", ".join(str(number) for number in range(work.count))
+    manifest = work.folder / "bench.yaml"
+    manifest.write_text(MANIFEST.format(base=work.base, concurrency=work.concurrency, numbers=numbers))
+    return [sys.executable, "-m", "pipeline", "run", str(manifest), "--no-sheet"]
+
+
+def over_httpx(work: Work) -> list[str]:
+    return ["env", "PIPELINE_TRANSPORT=httpx", *ours(work)]
+
+
+def plain(work: Work) -> list[str]:
+    return script("plain.py", work)
+
+
+def sdk(work: Work) -> list[str]:
+    return script("sdk.py", work)
+
+
+def script(name: str, work: Work) -> list[str]:
+    return [sys.executable, str(HERE / name), work.base, str(work.count), str(work.concurrency), str(work.folder)]
+
+
+PEERS: dict[str, Callable[[Work], list[str]]] = {
+    "ours": ours,
+    "ours over stock httpx": over_httpx,
+    "httpx script": plain,
+    "openai script": sdk,
+}
+
+
+def on(core: int) -> list[str]:
+    """What pins a command to a core where there are several."""
+    return ["taskset", "-c", str(core)] if sys.platform == "linux" and (os.cpu_count() or 1) > 1 else []
+
+
 def measure(command: list[str]) -> Cost:
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*on(0), *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     if status:
@@ -46,62 +97,70 @@ def measure(command: list[str]) -> Cost:
     return Cost(cpu=usage.ru_utime + usage.ru_stime, wall=wall, peak_mb=usage.ru_maxrss / 1024)
 
 
-def ours(base: str, count: int, concurrency: int, folder: Path) -> list[str]:
-    numbers = ", ".join(str(number) for number in range(count))
-    (folder / "bench.yaml").write_text(MANIFEST.format(base=base, concurrency=concurrency, numbers=numbers))
-    return [sys.executable, "-m", "pipeline", "run", str(folder / "bench.yaml"), "--no-sheet"]
-
-
-def plain(base: str, count: int, concurrency: int, folder: Path) -> list[str]:
-    return [sys.executable, str(HERE / "plain.py"), base, str(count), str(concurrency), str(folder)]
-
-
-def one(make, base: str, count: int, concurrency: int) -> Cost:  # noqa: ANN001 -- either of the two above
+def one(peer: str, base: str, count: int, concurrency: int) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
-        return measure(make(base, count, concurrency, Path(folder)))
+        return measure(PEERS[peer](Work(base, count, concurrency, Path(folder))))
 
 
-def work(size: int, count: int, concurrency: int) -> dict[str, float]:
+def rounds_of(size: int, count: int, concurrency: int, rounds: int) -> list[dict[str, dict[str, float]]]:
+    """By round and peer: CPU ms a picture, start-up taken off, and the rest as it was measured."""
     host = subprocess.Popen(
-        [sys.executable, str(HERE / "host.py"), str(size)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*on(1), sys.executable, str(HERE / "host.py"), str(size)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert host.stdout
     assert host.stdin
     base = f"http://127.0.0.1:{json.loads(host.stdout.readline())['port']}/v1"
     try:
-        rounds = []
-        for _ in range(ROUNDS):
-            start = {make: one(make, base, 1, concurrency) for make in (ours, plain)}
-            whole = {make: one(make, base, count, concurrency) for make in (ours, plain)}
-            cpu = {make: (whole[make].cpu - start[make].cpu) / (count - 1) * 1000 for make in (ours, plain)}
-            rounds.append((cpu[ours], cpu[plain], whole[ours], whole[plain], start[ours].cpu, start[plain].cpu))
+        found = []
+        for _ in range(rounds):
+            told = {}
+            for peer in PEERS:
+                start, whole = one(peer, base, 1, concurrency), one(peer, base, count, concurrency)
+                each = (whole.cpu - start.cpu) / (count - 1) * 1000
+                told[peer] = {"cpu_ms": each, "start_cpu_s": start.cpu, **asdict(whole)}
+            found.append(told)
+        return found
     finally:
         host.stdin.close()
         host.wait()
-    middle = [statistics.median(values) for values in zip(*((a, b, a / b) for a, b, *_ in rounds), strict=True)]
-    return {
-        "ours_cpu_ms": round(middle[0], 2),
-        "plain_cpu_ms": round(middle[1], 2),
-        "cpu_ratio": round(middle[2], 2),
-        "ours_wall_s": round(statistics.median(r[2].wall for r in rounds), 2),
-        "plain_wall_s": round(statistics.median(r[3].wall for r in rounds), 2),
-        "ours_peak_mb": round(statistics.median(r[2].peak_mb for r in rounds)),
-        "plain_peak_mb": round(statistics.median(r[3].peak_mb for r in rounds)),
-        "ours_start_cpu_s": round(statistics.median(r[4] for r in rounds), 2),
-        "plain_start_cpu_s": round(statistics.median(r[5] for r in rounds), 2),
-    }
+
+
+def table(found: list[dict[str, dict[str, float]]]) -> str:
+    """Medians over the rounds; ratios inside a round to the httpx script."""
+    lines = [
+        "| | CPU ms each | x httpx script | wall s | peak MB | start-up CPU s |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for peer in PEERS:
+
+        def middle(name: str, peer: str = peer) -> float:
+            return statistics.median(told[peer][name] for told in found)
+
+        ratio = statistics.median(told[peer]["cpu_ms"] / told["httpx script"]["cpu_ms"] for told in found)
+        lines.append(
+            f"| {peer} | {middle('cpu_ms'):.2f} | {ratio:.2f} | {middle('wall'):.1f} | {middle('peak_mb'):.0f} | "
+            f"{middle('start_cpu_s'):.2f} |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=1.0, help="of the pictures")
+    given = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    found = {}
-    for name, size, count, concurrency in (
-        ("2000 x 20 kB, 64 at once", 20_000, 2000, 64),
-        ("300 x 2 MB, 16 at once", 2_000_000, 300, 16),
-    ):
-        found[name] = work(size, count, concurrency)
-        print(name, json.dumps(found[name], indent=1))
-    (RESULTS / "runs.json").write_text(json.dumps(found, indent=1) + "\n")
+    kept: dict[str, object] = {"python": platform.python_version(), "cores": os.cpu_count(), "share": given.share}
+    kept["load_before"] = os.getloadavg()
+    for name, size, count, concurrency in WORKS:
+        found = rounds_of(size, max(2, int(count * given.share)), concurrency, given.rounds)
+        kept[name] = found
+        print(f"{name} (x {given.share:g})\n\n{table(found)}\n", flush=True)
+    kept["load_after"] = os.getloadavg()
+    (RESULTS / "runs.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":
