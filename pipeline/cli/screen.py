@@ -20,7 +20,7 @@ from pipeline.domain.event import (
     RunStarted,
 )
 from pipeline.domain.money import show
-from pipeline.domain.record import Outcome, State
+from pipeline.domain.record import Outcome, Reason, State
 
 NARROW = 60
 """Columns below which a live view is no help."""
@@ -84,7 +84,9 @@ def line_of(event: Event) -> str:
         case AttemptEnded() if event.outcome is not Outcome.DONE:
             return _attempt_line(event)
         case AssetSettled() if event.state is State.FAILED:
-            return f"failed    {event.asset}  {event.reason}"
+            # What an attempt came to was told when it ended; a broken input had none.
+            words = f": {'; '.join(event.warnings)}" if event.reason == Reason.INPUT and event.warnings else ""
+            return f"failed    {event.asset}  {event.reason}{words}"
         case AssetSettled() if event.warnings:
             return f"note      {event.asset}  {'; '.join(event.warnings)}"
         case Backoff() if event.seconds >= 1:

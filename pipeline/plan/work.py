@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pipeline.domain.capability import Quote
 from pipeline.domain.image import Image
 from pipeline.domain.money import FREE, MicroUsd
-from pipeline.domain.record import State
+from pipeline.domain.record import Reason, State
 from pipeline.domain.request import ReadyStep
 from pipeline.domain.step import AssetName, Step, StepKey
 from pipeline.plan.resolved import Resolved
@@ -87,7 +87,7 @@ def as_found(entry: Resolved) -> Settled:
         cached=entry.state is State.DONE,
         image=slot.image if slot else None,
         usd=slot.usd if slot else FREE,
-        warnings=slot.warnings if slot else (),
+        warnings=(entry.why,) if entry.reason == Reason.INPUT else slot.warnings if slot else (),
         message="" if entry.state is State.DONE else entry.why,
     )
 

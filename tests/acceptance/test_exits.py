@@ -107,6 +107,8 @@ def test_a_photo_at_a_private_address_fails_its_row_alone(desk: Desk) -> None:
     index = desk.index()
     assert (index["a/A"]["state"], index["a/A"]["reason"]) == ("failed", "input")
     assert index["a/B"]["state"] == "done"
+    assert any("private address" in warning for warning in index["a/A"]["warnings"])
+    assert any(" a/A " in line and "private address" in line for line in told.err.splitlines())
     assert strict.exit == 2
 
 
