@@ -11,6 +11,7 @@ from pipeline.matrix import Matrix
 from pipeline.plan.asking import Asking, Measure, SourceDesk
 from pipeline.plan.cell import PlannedCell, PlannedShot
 from pipeline.plan.collisions import place_problems
+from pipeline.plan.resolver import matches
 from pipeline.ports import Catalogue, Inputs
 
 
@@ -40,8 +41,12 @@ class Plan:
         for shot in self.shots:
             yield from _cells(shot, None)
 
-    def totals(self) -> tuple[tuple[str, int], ...]:
-        """Wanted assets per shot, in the manifest's order."""
+    def totals(self, only: Sequence[str] = ()) -> tuple[tuple[str, int], ...]:
+        """Wanted assets per shot, in the manifest's order. only: patterns of names; the parents they need count too."""
+        if only:
+            return tuple(
+                (shot.shot.name, sum(_wanted(cell, only) for cell in _cells(shot, None))) for shot in self.shots
+            )
         return tuple((shot.shot.name, shot.matrix.count() * shot.steps_per_cell) for shot in self.shots)
 
 
@@ -95,3 +100,12 @@ def _cells(shot: PlannedShot, provider: str | None) -> Iterator[PlannedCell]:
 
 def _unread(source: str) -> Digest:
     raise InputFault(f"{source} is not read yet")
+
+
+def _wanted(cell: PlannedCell, only: Sequence[str]) -> int:
+    """Assets of a cell that patterns of names ask for: of each candidate all up to the deepest that matches."""
+    depths = len(cell.plan.step_ids)
+    return sum(
+        max((depth + 1 for depth in range(depths) if matches(cell.asset(candidate, depth), only)), default=0)
+        for candidate in range(1, cell.plan.shot.n + 1)
+    )
