@@ -169,6 +169,7 @@ function drawSome(enough, until) {
     else if (typeof value === "number") tiles += value;
     else if (value) value.into.append(value.node);
   }
+  byId("shots").setAttribute("aria-busy", String(Boolean(drawing)));
 }
 
 function* drawAll() {

@@ -53,7 +53,7 @@ function labelOf(shot, asset, dimensions) {
 function tile(asset, label) {
   const state = asset.state + (asset.reason ? ", " + asset.reason : "");
   const content = asset.picture
-    ? picture([thumbOf(asset.picture - 1), ...placesOf(asset.picture - 1, asset.file).slice(0, 1)], "", { loading: "lazy", class: asset.alpha ? "alpha" : null })
+    ? picture([thumbOf(asset.picture - 1), ...placesOf(asset.picture - 1, asset.file).slice(0, -1)], "", { loading: "lazy", class: asset.alpha ? "alpha" : null })
     : el("span", { class: "hole" }, el("b", {}, asset.state), asset.message ? el("span", { dir: "auto" }, asset.message) : asset.reason);
   const frame = el("span", { class: "frame" }, content);
   const attributes = {

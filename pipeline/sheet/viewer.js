@@ -170,7 +170,7 @@ function tellInputs(asset, story) {
   return (story.inputs || []).map(([role, source, number, digest], index) => {
     const isMother = asset.mother && index === 0;
     const name = isMother ? linkTo(asset.mother) : el("span", { dir: "auto" }, source || digest.slice(0, 12) + "…");
-    return el("figure", { class: "input" }, el("a", { href: placesOf(number, isMother ? asset.mother.file : "")[0], target: "_blank", rel: "noopener" }, picture([thumbOf(number)], role + " " + (source || ""), { loading: "lazy" })),
+    return el("figure", { class: "input" }, el("a", { href: placesOf(number, isMother ? asset.mother.file : "")[0], target: "_blank", rel: "noopener", "aria-label": "Open the " + role + (source ? " " + source : "") }, picture([thumbOf(number)], "", { loading: "lazy" })),
       el("figcaption", {}, role === "mask" ? "mask: " : isMother ? "parent: " : "", name));
   });
 }
