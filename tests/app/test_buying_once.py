@@ -195,3 +195,23 @@ def test_an_asset_that_leaves_the_manifest_leaves_the_index_and_comes_back_for_n
         shop.swap("item000", "item000, item001")
         ran = shop.run()
     assert (ran.json["requests"], set(shop.index())) == (0, {"icon/item000", "icon/item001"})
+
+
+def test_a_renamed_axis_a_shuffled_feed_and_a_moved_photo_ask_for_nothing_and_a_changed_row_for_its_own(
+    tmp_path: Path,
+) -> None:
+    shop, host = project(tmp_path), PaidHost()
+    with host.open() as url:
+        shop.at(url).run()
+        bought = len(host.orders)
+        shop.swap("scene:\n", "place:\n")
+        shop.swap("{{ scene }}", "{{ place }}")
+        (tmp_path / "photos/a.png").rename(tmp_path / "moved.png")
+        shop.write("feed/products.csv", "sku,title,photo\nB,Lamp,photos/b.png\nA,Cup,moved.png\n")
+        assert shop.run().json["requests"] == 0
+        shop.swap("Lamp", "Desk lamp", "feed/products.csv")
+        ran = shop.run()
+    assert (ran.exit, ran.json["requests"], len(host.orders) - bought) == (0, 8, 8)
+    assert not any("Cup" in prompt for prompt in host.prompts[bought:])
+    changed = {name for name in shop.index() if name.split("/")[1].partition("#")[0] == "B"}
+    assert len(changed) == 8

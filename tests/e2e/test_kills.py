@@ -131,7 +131,7 @@ def test_a_second_run_leaves_at_once_and_names_the_first(tmp_path: Path) -> None
         gate.open()
         assert ended(first).exit == 0
         ran = ended(waiting)
-    assert (ran.exit, ran.json["requests"], len(host.orders)) == (0, 0, 2)
+    assert (ran.exit, ran.json["requests"], len(host.orders)) == (0, 0, 2), (host.prompts, ran.err)
 
 
 def test_a_run_that_waits_for_another_can_be_interrupted(tmp_path: Path) -> None:
