@@ -174,9 +174,7 @@ class Recorded:
     async def _settle(self, intent: Intent, flight: Watched, came: Landed, seconds: float) -> Settlement:
         space = await self._space(sketch=came.answer.sketch)
         try:
-            settlement = await self.blocking(
-                lambda: self._proved(intent, self.settler.answered(intent, came, space=space, seconds=seconds))
-            )
+            settlement = await self.blocking(lambda: self.settler.answered(intent, came, space=space, seconds=seconds))
             await self._write(intent, flight, settlement)
         except MachineError as error:
             await self._lose(intent, flight, error, seconds)
@@ -199,7 +197,7 @@ class Recorded:
             came = await self.blocking(flight.spooled.fragment)
         space = await self._space(sketch=is_sketch(flight.seen))
         ending = Ending(error=error, space=space, seconds=seconds, salvaged=salvage(came), culprit=guess)
-        settlement = await self.blocking(lambda: self._proved(intent, self.settler.ended(intent, ending)))
+        settlement = await self.blocking(lambda: self.settler.ended(intent, ending))
         await self._write(intent, flight, settlement)
         return settlement
 
@@ -215,8 +213,7 @@ class Recorded:
         ending = Ending(error=told, space=space, seconds=seconds)
         with suppress(MachineError):
             # Where the ledger has no room either, its `sent` row becomes unknown at the next start.
-            settlement = await self.blocking(lambda: self._proved(intent, self.settler.ended(intent, ending)))
-            await self._write(intent, flight, settlement)
+            await self._write(intent, flight, await self.blocking(lambda: self.settler.ended(intent, ending)))
 
     async def _abandon(self, intent: Intent, flight: Watched, seconds: float) -> None:
         """Cancelled on its way: a body that is whole is left to recovery, the rest is unknown and says why."""
@@ -227,14 +224,9 @@ class Recorded:
             error = NotSent("stopped by a second signal before it was sent")
         await self._close(intent, flight, error, seconds)
 
-    def _proved(self, intent: Intent, settlement: Settlement) -> Settlement:
-        """*settlement*, its receipt durable where money may have been spent. Blocks. Raises DiskFull, MachineError."""
-        if settlement.outcome is not Outcome.FAILED:
-            self.receipts.write(intent, settlement)
-        return settlement
-
     async def _write(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
-        """Settles in the ledger what `_proved` has a receipt for."""
+        if settlement.outcome is not Outcome.FAILED:
+            await self.blocking(lambda: self.receipts.write(intent, settlement))
         await self.committer.do(lambda ledger: ledger.settle(settlement))
         failpoint("attempt.settled")
         if settlement.outcome is Outcome.UNKNOWN:

@@ -102,24 +102,21 @@ class SpoolFlight:
 
     def sent(self) -> None:
         """Marks that the first byte is about to leave. Not synced: it serves the same boot only."""
-        path = self._path("sent")
-        with durable.told(f"{path}: cannot mark a request as sent"):
+        with durable.told(f"{self._path('sent')}: cannot mark a request as sent"), self._inside() as inside:
             failpoint("spool.sent")
-            # By its path: the event loop waits for this, and each system call is a chance for a thread to hold it up.
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _PRIVATE))
+            os.close(durable.create(self._name("sent"), inside=inside, mode=_PRIVATE))
 
     def head(self, head: Head) -> None:
         """Writes status and allow-listed headers."""
         data = headers.to_bytes(headers.kept(head, self._keep_headers))
         try:
             failpoint("spool.head")
-            fd = os.open(
-                self._path("head"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, _PRIVATE
-            )
-            try:
-                durable.write_all(fd, data)
-            finally:
-                os.close(fd)
+            with self._inside() as inside:
+                fd = os.open(
+                    self._name("head"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, _PRIVATE, dir_fd=inside
+                )
+                with os.fdopen(fd, "wb", buffering=0) as file:
+                    file.write(data)
         except OSError as error:
             # The body matters more than its head: go on receiving, `finish` tells.
             self._trouble = error
