@@ -22,6 +22,9 @@ from pipeline.ports import Provider, Recorder
 
 HOUR = 3600.0
 
+HONOURED = 600.0
+"""Seconds a host may ask for once, whatever the patience."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
@@ -173,7 +176,11 @@ class _Tries:
             return True
         if self._throttled_since is None:
             return False
-        return anyio.current_time() + state.upcoming_sleep - self._throttled_since > self._policy.patience
+        waited = anyio.current_time() - self._throttled_since
+        if waited <= 0:
+            # What a host asks for the first time is honoured, however little patience a person has; not a whole day.
+            return state.upcoming_sleep > max(self._policy.patience, HONOURED)
+        return waited + state.upcoming_sleep > self._policy.patience
 
     async def sleep(self, seconds: float) -> None:
         """Waits, but not after nothing may start any more: then raises what was to be repeated."""

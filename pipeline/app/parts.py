@@ -16,7 +16,7 @@ from pipeline.domain.request import ImageRequest
 from pipeline.domain.secret import Secret
 from pipeline.domain.step import Protocol
 from pipeline.ledger import Committer, Ledger
-from pipeline.manifest.model import Manifest, ProviderSpec
+from pipeline.manifest.model import Manifest, ProviderSpec, Retry
 from pipeline.pacing import LearnedLimits, NetworkGate, Paced, Pacer
 from pipeline.ports import Provider, Recorder
 from pipeline.provider import Connections, Transport, endpoint_for, in_process
@@ -28,6 +28,10 @@ from pipeline.store import Receipts, Spool
 
 EMBEDDED_SCHEME = "embedded:"
 PROBE_SECONDS = 10.0
+
+WAITS_OF_PATIENCE = 20
+LEAST_PATIENCE = 30.0
+MOST_PATIENCE = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,12 @@ class Counters:
         retry = spec.retry
         provider = Retrying(
             Paced(Budgeted(ByProtocol(recorded), desk.purse), pacer),
-            RetryPolicy(attempts=retry.attempts, first_wait=retry.first_wait, longest_wait=retry.longest_wait),
+            RetryPolicy(
+                attempts=retry.attempts,
+                first_wait=retry.first_wait,
+                longest_wait=retry.longest_wait,
+                patience=patience(retry),
+            ),
             recorder=desk.recorder,
             luck=random.Random().random,  # noqa: S311 -- jitter
             provider_name=spec.name,
@@ -169,6 +178,14 @@ class Counters:
             return None
         age = (self.desk.world.clock.now() - kept.at).total_seconds()
         return LearnedLimits.from_json(kept.limits).aged(age)
+
+
+def patience(retry: Retry) -> float:
+    """Seconds for which a throttled step is asked again: a host that says no for longer wants another night.
+
+    Told by the longest wait a person set, so that who wants quick answers gets them: half an hour by default.
+    """
+    return min(MOST_PATIENCE, max(LEAST_PATIENCE, WAITS_OF_PATIENCE * retry.longest_wait))
 
 
 def embedded_limits(limits: Limits) -> Limits:
