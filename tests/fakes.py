@@ -185,7 +185,8 @@ class PaidHost:
     """A host on loopback that is no gateway of ours: what it sells is paid for. Remembers every order.
 
     It counts a picture as billed when its order has come, as the maker does, unless it answers with an error.
-    places: what a GET finds, by path. fetched: path and Authorization of every GET.
+    places: what a GET finds, by path; missing: the status of what it does not find (404 may pass, 410 does not).
+    fetched: path and Authorization of every GET.
     """
 
     def __init__(self, respond: Respond = sells) -> None:
@@ -196,6 +197,7 @@ class PaidHost:
         self.highest = 0
         self.places: dict[str, bytes] = {}
         self.fetched: list[tuple[str, str]] = []
+        self.missing = 410
         self._lock = threading.Lock()
 
     @property
@@ -250,7 +252,7 @@ def _handler(host: PaidHost) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             host.fetched.append((self.path, self.headers.get("Authorization", "")))
             data = host.places.get(self.path)
-            self._send(Reply(status=200 if data else 404, body=data or b"gone"))
+            self._send(Reply(status=200 if data else host.missing, body=data or b"gone"))
 
         def _send(self, reply: Reply) -> None:
             try:

@@ -30,7 +30,7 @@ def test_an_example_makes_all_its_pictures_and_asks_for_nothing_again(name: str,
                 assert picture.mode == "RGBA"
                 assert picture.getchannel("A").getextrema()[0] == 0
     assert (folder / "index.html").stat().st_size > 1000
-    second = command("run", jobs / f"{name}.yaml", "--json", environ={})
+    second = command("run", jobs / f"{name}.yaml", "--json", "--no-sheet", environ={})
     assert (second.exit, second.json["requests"], second.json["assets"]["cached"]) == (0, 0, ASSETS[name])
 
 
