@@ -13,7 +13,7 @@ from pipeline.sheet.model import FIRST, Card, Command, Group, SheetData
 MOST_NAMES = 100
 """Assets that ``--only`` names; for more of them the next run is simply told to go on."""
 
-_VARYING = re.compile(r"\b(?:req|request|chatcmpl|img|id)[-_ :]+[\w.:-]{6,}|\b[0-9a-fA-F]{8,}\b|\d+(?:\.\d+)?")
+_VARYING = re.compile(r"\S*/\S+|\b(?:req|request|chatcmpl|img|id)[-_ :]+[\w.:-]{6,}|\b[0-9a-fA-F]{8,}\b|\d+(?:\.\d+)?")
 _GLOB = re.compile(r"([*?\[])")
 _LITERAL = r"[\1]"
 
@@ -151,7 +151,7 @@ def _group(data: SheetData, members: Sequence[Card], *, whole: bool) -> Group:
     return Group(
         state=row.state,
         title=f"{len(members):,} {told.title}",
-        cause=members[0].message,
+        cause=_cause(members),
         advice=told.advice,
         assets=names,
         commands=tuple(
@@ -176,8 +176,15 @@ def _not_tried(runs: Sequence[RunRow]) -> _Told:
     return _Told(title=plain.title, advice=f"{why} {plain.advice}", settle=(("look first", look), *plain.settle))
 
 
+def _cause(members: Sequence[Card]) -> str:
+    """The first message, and how many others there are that differ in a number or a name."""
+    messages = dict.fromkeys(card.message for card in members)
+    first = next(iter(messages))
+    return f"{first}\n(and {len(messages) - 1:,} more of this kind)" if len(messages) > 1 else first
+
+
 def _likeness(card: Card) -> str:
-    """What two assets that lack for the same cause have in common: the message without its numbers and ids."""
+    """What assets that lack for one cause have in common: the message less its numbers, files and ids."""
     if card.row.state is State.SKIPPED:
         return ""
     code = card.attempts[-1].error_code if card.attempts else ""

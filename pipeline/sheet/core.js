@@ -53,8 +53,8 @@ function money(usd) {
   return "$" + usd.toFixed(4).replace(/0{1,2}$/, "");
 }
 
-function count(number, noun) {
-  return number.toLocaleString("en") + " " + noun + (number === 1 ? "" : "s");
+function count(number, noun, nouns) {
+  return number.toLocaleString("en") + " " + (number === 1 ? noun : nouns || noun + "s");
 }
 
 function moment(seconds, style) {

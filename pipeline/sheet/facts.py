@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from pipeline.domain.digest import Digest, Json
 from pipeline.domain.money import MicroUsd, to_usd
-from pipeline.domain.record import AssetRow, AttemptRow, Money, RunRow
+from pipeline.domain.record import SKETCH, AssetRow, AttemptRow, Money, RunRow
 from pipeline.sheet.model import Card, Group, Seen, Sheet
 
 T = TypeVar("T", bound=Hashable)
@@ -25,6 +25,7 @@ def head_of(sheet: Sheet, seen: Mapping[Digest, Seen]) -> dict[str, Json]:
         "asOf": _time(data.as_of),
         "counts": {state.value: count for state, count in data.counts.items() if count},
         "leftOut": data.left_out,
+        "sketches": sum(card.row.space == SKETCH for card in sheet.cards),
         "batch": STORIES,
         "money": {
             "pictures": to_usd(MicroUsd(sum(card.row.usd for card in sheet.cards))),
@@ -195,9 +196,9 @@ def _money(money: Money) -> Json:
     return {"spent": to_usd(money.spent), "unknown": to_usd(money.unknown)}
 
 
-def _time(moment: datetime | None) -> int:
-    """Seconds since 1970 UTC; 0 for never."""
-    return int(moment.timestamp()) if moment is not None else 0
+def _time(moment: datetime | None) -> float:
+    """Seconds since 1970 UTC, to the millisecond: two runs may share a second. 0 for never."""
+    return round(moment.timestamp(), 3) if moment is not None else 0
 
 
 def _shown(value: Json) -> str:

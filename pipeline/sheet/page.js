@@ -16,6 +16,7 @@ function drawVerdict() {
   }
   verdict.append(done === total ? "All " + count(total, "picture") + (total === 1 ? " is" : " are") + " there." : done.toLocaleString("en") + " of " + count(total, "picture") + " are there.", " ");
   for (const state of lacking) verdict.append(el("button", { type: "button", class: "chip is-" + state, onclick: () => filterTo({ states: new Set([state]) }) }, page.counts[state].toLocaleString("en") + " " + state), " ");
+  if (page.sketches) verdict.append(el("span", { class: "chip" }, page.sketches === page.assets.length ? "sketches, drawn here at no cost" : count(page.sketches, "sketch", "sketches") + " among them"), " ");
   if (page.asOf) verdict.append(el("span", { class: "note" }, "As of " + moment(page.asOf)));
 }
 
@@ -42,20 +43,26 @@ function drawTrouble() {
 
 const EXITS = { 0: "everything there", 1: "a fault of the machine", 3: "key refused", 4: "no funds", 5: "stopped at the feed", 10: "waiting for a person", 11: "some refused or failed", 12: "stopped by a budget", 13: "stopped at the deadline", 14: "some outcomes unknown", 130: "interrupted", 143: "terminated" };
 
+function tellRun(run) {
+  const ended = run.exit === null ? "cut off, or running" : (EXITS[run.exit] || "") + " (exit " + run.exit + ")";
+  return [moment(run.start), ended, run.images, run.requests, run.retries, money(run.usd), run.unknown ? money(run.unknown) : "", run.id];
+}
+
 function drawSums() {
   const section = byId("sums");
   section.hidden = !page.runs.length;
   if (!page.runs.length) return;
   const { pictures, month, total } = page.money;
-  const sum = (what, usd, unknown) => el("div", { class: "sum" }, el("b", {}, money(usd)), unknown ? el("b", { class: "mark is-unknown" }, " + " + money(unknown) + " unknown") : "", el("span", {}, what));
-  const last = page.runs[0];
-  section.append(el("h2", { class: "unseen" }, "Totals and money"),
-    el("div", { class: "sum" }, el("b", {}, count(last.images, "picture")), el("span", {}, "made by the last run, " + moment(last.start))),
-    sum("the last run", last.usd, last.unknown), sum("this month", month.spent, month.unknown), sum("in all", total.spent, total.unknown), sum("these pictures, when bought", pictures, 0),
+  const [last] = page.runs;
+  const sum = (words, what, unknown) => el("div", { class: "sum" }, el("b", {}, words), unknown ? el("b", { class: "mark is-unknown" }, "+ " + money(unknown) + " unknown") : "", el("span", {}, what));
+  const sums = total.spent || total.unknown
+    ? [sum(money(last.usd), "the last run", last.unknown), sum(money(month.spent), "this month", month.unknown), sum(money(total.spent), "in all", total.unknown), sum(money(pictures), "these pictures, when bought")]
+    : [sum("Nothing", "was spent")];
+  const columns = ["Started", "Ended as", "Pictures", "Requests", "Repeats", "Spent", "Unknown", "Run"];
+  section.append(el("h2", { class: "unseen" }, "Totals and money"), sum(count(last.images, "picture"), "made by the last run, " + moment(last.start)), ...sums,
     el("details", { class: "runs" }, el("summary", {}, count(page.runs.length, "run")), el("div", { class: "scroll" }, el("table", {},
-      el("thead", {}, el("tr", {}, ["Started", "Ended as", "Pictures", "Requests", "Repeats", "Spent", "Unknown", "Run"].map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, page.runs.map((run) => el("tr", {}, [moment(run.start), run.exit === null ? "cut off, or running" : (EXITS[run.exit] || "") + " (exit " + run.exit + ")", run.images, run.requests, run.retries, money(run.usd), run.unknown ? money(run.unknown) : "", run.id].map((value) => el("td", {}, String(value)))))))))
-  );
+      el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, page.runs.map((run) => el("tr", {}, tellRun(run).map((value) => el("td", {}, String(value))))))))));
 }
 
 // --- filters
@@ -275,7 +282,7 @@ window.addEventListener("beforeprint", () => drawSome(Infinity));
 
 const KEYS = [
   ["The page", [["/", "filter by name or prompt"], ["arrows", "go from picture to picture"], ["Enter", "open the picture"], ["c", "choose a picture to compare"], ["v", "compare the two chosen"], ["n", "what is new since the last run; again: since the run before"], ["m", "first missing picture"], ["?", "these keys"]]],
-  ["A picture", [["← →", "previous, next"], ["↑ ↓", "up the chain to the base, down to the last edit"], ["b", "before / after: the picture or photo it was made from, in its place"], ["o", "old / new: the picture it had before"], ["p", "compare with its parent"], ["c", "choose to compare"], ["Esc", "close"]]],
+  ["A picture", [["← →", "previous, next"], ["↑ ↓", "up the chain to the base, down to the last edit"], ["b", "before / after: the picture or photo it was made from, in its place"], ["o", "old / new: the picture it had before"], ["p", "compare with its parent"], ["z", "actual size, or the whole"], ["c", "choose to compare"], ["Esc", "close"]]],
   ["Two pictures", [["1 2 3 4", "side by side, slider, in turn, difference"], ["← →", "move the slider"], ["Space", "turn"], ["x", "swap"], ["Esc", "close"]]],
 ];
 
@@ -297,6 +304,7 @@ const IN_VIEWER = {
   ArrowRight: () => step(1), ArrowLeft: () => step(-1), ArrowUp: () => climb(-1), ArrowDown: () => climb(1), c: () => pin(current), v: comparePinned, "?": openHelp,
   b: () => { const to = motherPicture(current) || inputPicture(current); if (to && current.picture) flip(to); else say("It was made from no picture"); },
   o: () => { const to = earlierPicture(current); if (to && current.picture) flip(to); else say("It had no picture before"); },
+  z: () => { if (current.picture) zoom(); },
   p: () => { if (current.mother?.picture && current.picture) openCompare(sideOf(current.mother), sideOf(current)); },
 };
 const IN_COMPARE = {

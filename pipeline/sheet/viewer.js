@@ -3,6 +3,7 @@
 
 const viewer = byId("viewer");
 let current = null;
+let actual = false; // the picture pixel by pixel instead of as a whole
 let before = null; // shown in place of the current picture: {number, file, words}
 
 function openViewer(asset) {
@@ -74,6 +75,24 @@ function climb(by) {
   else say(by < 0 ? "This is the base picture" : "This is the last edit");
 }
 
+function zoom() {
+  actual = !actual;
+  byId("zoom")?.setAttribute("aria-pressed", String(actual));
+  drawStage();
+}
+
+/** A finger that wipes over the picture goes on to the next one or back. */
+let wipe = null;
+viewer.addEventListener("pointerdown", (event) => {
+  wipe = event.pointerType === "touch" && !actual && event.target.closest(".stage") ? { x: event.clientX, y: event.clientY } : null;
+});
+viewer.addEventListener("pointerup", (event) => {
+  if (!wipe) return;
+  const across = event.clientX - wipe.x;
+  if (Math.abs(across) > 50 && Math.abs(across) > 2 * Math.abs(event.clientY - wipe.y)) step(across < 0 ? 1 : -1);
+  wipe = null;
+});
+
 function drawStage() {
   const stage = viewer.querySelector(".stage");
   const alpha = current.alpha && !before ? " alpha" : "";
@@ -81,7 +100,7 @@ function drawStage() {
   if (before) shownPicture = picture(placesOf(before.number, before.file), before.words, {});
   else if (current.picture) shownPicture = wholePicture(current);
   else shownPicture = el("div", { class: "hole" }, el("b", {}, current.state), el("span", { dir: "auto" }, current.message || current.reason || "there is no picture"));
-  stage.replaceChildren(el("div", { class: "canvas" + alpha }, shownPicture), el("p", { class: "caption" + (before ? " is-before" : ""), dir: "auto" }, before ? "Before: " + before.words : ""));
+  stage.replaceChildren(el("div", { class: "canvas" + alpha + (actual ? " actual" : ""), tabindex: actual ? "0" : null }, shownPicture), el("p", { class: "caption" + (before ? " is-before" : ""), dir: "auto" }, before ? "Before: " + before.words : ""));
   for (const node of viewer.querySelectorAll("[data-flip]")) node.setAttribute("aria-pressed", String(Boolean(before)));
 }
 
@@ -97,6 +116,7 @@ function drawViewer() {
     earlier && asset.picture ? button("Old / new", () => flip(earlier), { "data-flip": "", "aria-keyshortcuts": "o" }) : "",
     mother && asset.picture ? button("Compare with its parent", () => openCompare(sideOf(asset.mother), sideOf(asset)), { "aria-keyshortcuts": "p" }) : "",
     asset.picture ? button(view.pinned.includes(asset) ? "Chosen to compare" : "Choose to compare", () => pin(asset), { "aria-keyshortcuts": "c", "aria-pressed": String(view.pinned.includes(asset)) }) : "",
+    asset.picture ? button("Actual size", zoom, { id: "zoom", "aria-pressed": String(actual), "aria-keyshortcuts": "z" }) : "",
     asset.file ? el("a", { class: "as-button", href: address(asset.file), target: "_blank", rel: "noopener" }, "Open the file") : "");
   viewer.replaceChildren(el("div", { class: "viewer" },
     el("header", {}, button("‹", () => step(-1), { "aria-label": "Previous picture", "aria-keyshortcuts": "ArrowLeft" }),

@@ -51,7 +51,11 @@ def test_the_same_cause_is_one_group_whatever_numbers_and_ids_its_message_has() 
         said = f"HTTP 400: size {number}024x1 is not offered (request req_{number}8fa7c6{number})"
         made.asset(f"a/{number}", shows="", reason="rejected", warnings=(said,))
     made.asset("a/5", shows="", reason="rejected", warnings=("the model does not take masks",))
-    assert [len(group.assets) for group in build(made.data()).groups] == [5, 1]
+    for name in ("mug", "lamp"):
+        made.asset(f"b/{name}", shows="", reason="input", warnings=(f"photos/{name}.jpg: no such file",))
+    groups = build(made.data()).groups
+    assert [len(group.assets) for group in groups] == [5, 2, 1]
+    assert groups[1].cause == "photos/mug.jpg: no such file\n(and 1 more of this kind)"
 
 
 @pytest.mark.parametrize(
