@@ -156,7 +156,7 @@ function drawBar() {
   const tools = el("div", { class: "choices" },
     used.length > 1 ? chooser("Shot", [["", "all"], ...used], view.shot, change("shot"), { id: "f-shot" }) : "",
     page.models.length > 1 ? chooser("Model", [["", "all"], ...page.models.map((name, number) => [number, name])], view.model, change("model"), { id: "f-model" }) : "",
-    axes.length > 3 ? el("details", { class: "axes", open: view.only.size > 0 }, el("summary", {}, "Axes" + (view.only.size ? " (" + view.only.size + ")" : "")), el("div", {}, axes)) : axes,
+    axes.length > 2 ? el("details", { class: "axes", open: view.only.size > 0 }, el("summary", {}, "Axes" + (view.only.size ? " (" + view.only.size + ")" : "")), el("div", {}, axes)) : axes,
     runs.length ? chooser("New since", [[0, "show all"], ...runs], view.since, (value) => { view.since = Number(value); drawBar(); redraw(); byId("f-since").focus(); }, { id: "f-since" }) : "",
     chooser("Size", [["S", "small"], ["M", "medium"], ["L", "large"]], document.documentElement.dataset.size || "M", (value) => { document.documentElement.dataset.size = value; byId("f-size").focus(); }, { id: "f-size" }));
   bar.replaceChildren(search, states, narrow.matches ? el("details", { id: "more", open: Boolean(byId("more")?.open) }, el("summary", {}, "Filter and view"), tools) : tools,

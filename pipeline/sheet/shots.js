@@ -11,16 +11,17 @@ function dimensionsOf(shot, assets) {
     .filter(({ keys }) => keys.length > 1);
 }
 
-/** A film strip where there is a chain, models side by side where there are several, else the shorter axis across. */
+/** Film strips where there are chains, models side by side where there are several, else the shorter axis across. */
 function usualLayout(dimensions) {
   const named = (name) => dimensions.find((dimension) => dimension.name === name);
-  const layout = { rows: "", columns: "", pages: "" };
-  if (named("step")) return { ...layout, rows: dimensions.length > 1 ? "*" : "", columns: "step" };
-  const axes = dimensions.filter(({ name }) => name !== "candidate");
-  if (axes.length < 2) return layout;
+  const axes = dimensions.filter(({ name }) => name !== "candidate" && name !== "step");
+  const steps = named("step") ? named("step").keys.length : 1;
+  const asFilm = { rows: axes.length || named("candidate") ? "*" : "", columns: "step", pages: "" };
+  if (axes.length < 2) return named("step") ? asFilm : { rows: "", columns: "", pages: "" };
   const short = [...axes].sort((a, b) => a.keys.length - b.keys.length)[0];
   const columns = named("model") || short;
-  if (columns.keys.length > 16) return { ...layout, pages: columns.name };
+  if (named("step") && (columns.keys.length * steps > 7 || innerWidth < 1000)) return asFilm;
+  if (columns.keys.length > 16) return { rows: "", columns: "", pages: columns.name };
   const [rows, pages] = axes.filter((axis) => axis !== columns).sort((a, b) => b.keys.length - a.keys.length);
   return { rows: rows.name, columns: columns.name, pages: pages ? pages.name : "" };
 }
