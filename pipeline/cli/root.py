@@ -93,8 +93,8 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read our output has gone; what was to be done has been done or is in the ledger.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except BaseException as error:  # noqa: BLE001 -- the last frame: a traceback never reaches a person
-        return tell(error)
+    except BaseException as error:  # noqa: BLE001, ASYNC103 -- the last frame: a traceback never reaches a person
+        return tell(error)  # noqa: ASYNC104
     return status if isinstance(status, int) else 0
 
 

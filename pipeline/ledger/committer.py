@@ -86,7 +86,7 @@ class Committer:
             await anyio.lowlevel.checkpoint()
             calls, self._waiting = self._waiting, []
             await self._place(partial(self._commit, calls))
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 -- handed to each caller, which raises it
             for call in calls:
                 call.fail(error)
             if not isinstance(error, Exception):

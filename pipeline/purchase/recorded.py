@@ -177,7 +177,7 @@ class Recorded:
             settlement = await self.blocking(lambda: self.settler.answered(intent, came, space=space, seconds=seconds))
             await self._write(intent, flight, settlement)
         except MachineError as error:
-            await self._lose(intent, flight, error, seconds)
+            await self._lose(intent, flight, error, seconds)  # noqa: ASYNC120 -- under the shield of `_attempt`
             raise
         return settlement
 
