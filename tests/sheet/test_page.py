@@ -229,8 +229,19 @@ def test_missing_broken_and_odd_files_stop_nothing_and_have_no_thumbnail(tmp_pat
     assert made == {digest_of(b"good.png")}
     with Pillow.open(tmp_path / thumb_path(digest_of(b"good.png"))) as thumb:
         assert (thumb.format, thumb.size, thumb.mode) == ("WEBP", (320, 107), "RGBA")
-    (tmp_path / "thumbs" / ".left.part").write_bytes(b"half")
-    assert drop_thumbs(tmp_path, ()) == 2
+
+
+def test_thumbnails_go_when_no_page_shows_them_and_other_files_stay(tmp_path: Path) -> None:
+    good = tmp_path / "good.png"
+    good.write_bytes(drawn("good"))
+    kept, gone = digest_of(b"kept"), digest_of(b"gone")
+    make_thumbs(tmp_path, [kept, gone], lambda _: good)
+    (tmp_path / "thumbs" / f".{'a' * 16}.part").write_bytes(b"half")
+    (tmp_path / "thumbs" / "mine.webp").write_bytes(b"a person's")
+    (tmp_path / "thumbs" / "folder").mkdir()
+    assert drop_thumbs(tmp_path, [kept]) == 2
+    left = {path.name for path in (tmp_path / "thumbs").iterdir()}
+    assert left == {f"{kept}.webp", "mine.webp", "folder"}
 
 
 def test_a_photo_lies_upright_in_its_thumbnail(tmp_path: Path) -> None:
