@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pipeline.domain.digest import Digest
 from pipeline.domain.record import State
+from pipeline.domain.step import AssetName
 from pipeline.sheet.model import SheetData, ShotShape
 from pipeline.sheet.overview import Job, write_overview
 from pipeline.sheet.writing import write
@@ -83,6 +84,29 @@ def test_models_stand_side_by_side_and_chains_are_film_strips(shop: Opened) -> N
     ]
     assert icon.locator(".wall .tile").count() == 24
     assert is_loaded(page, "#shots .tile img")
+
+
+def test_strips_stand_in_the_cells_of_a_grid_where_they_fit_and_as_rows_where_they_do_not(
+    browser: Browser, tmp_path: Path
+) -> None:
+    made = Night()
+    seasons, styles = ("spring", "winter", "autumn"), ("poster", "oil")
+    made.shots.append(ShotShape(name="s", axes=(("style", styles), ("season", seasons)), chain=("boat", "night")))
+    for style in styles:
+        for season in seasons:
+            axes, base = (("style", style), ("season", season)), f"s/{style}/{season}"
+            made.asset(base, axes)
+            made.asset(f"{base}/boat", axes, step_id="boat", depth=1, parent=AssetName(base))
+            made.asset(f"{base}/night", axes, step_id="night", depth=2, parent=AssetName(f"{base}/boat"))
+    made.rows.reverse()
+    wide = open_page(browser, tmp_path, made)
+    assert wide.page.locator("thead th").all_inner_texts() == list(styles)
+    assert wide.page.locator("tbody th").all_inner_texts() == list(seasons)
+    assert wide.tiles()[:3] == ["s/poster/spring", "s/poster/spring/boat", "s/poster/spring/night"]
+    assert wide.page.locator(".strip").count() == 6
+    phone = open_file(browser, wide.folder / "index.html", width=390)
+    assert phone.page.locator("table.film thead th").all_inner_texts() == ["base", "boat", "night"]
+    assert wide.errors + phone.errors == []
 
 
 def test_the_chooser_puts_any_axis_on_rows_columns_and_pages(shop: Opened) -> None:
