@@ -100,8 +100,8 @@ def test_strips_stand_in_the_cells_of_a_grid_where_they_fit_and_as_rows_where_th
             made.asset(f"{base}/night", axes, step_id="night", depth=2, parent=AssetName(f"{base}/boat"))
     made.rows.reverse()
     wide = open_page(browser, tmp_path, made)
-    assert wide.page.locator("thead th").all_inner_texts() == list(styles)
-    assert wide.page.locator("tbody th").all_inner_texts() == list(seasons)
+    assert wide.page.locator("#shots thead th").all_inner_texts() == list(styles)
+    assert wide.page.locator("#shots tbody th").all_inner_texts() == list(seasons)
     assert wide.tiles()[:3] == ["s/poster/spring", "s/poster/spring/boat", "s/poster/spring/night"]
     assert wide.page.locator(".strip").count() == 6
     phone = open_file(browser, wide.folder / "index.html", width=390)
