@@ -62,10 +62,14 @@ function inputPicture(asset) {
   return given ? { number: given[2], file: "", words: "the input " + (given[1] || "") } : null;
 }
 
+/** The assets as they stand on the page, which is the order the eye has just seen. */
+function inOrder() {
+  return drawing ? shown : tiles().map((node) => page.assets[node.dataset.number]);
+}
+
 function step(by) {
-  const at = shown.indexOf(current);
-  if (!shown.length) return;
-  openViewer(shown[(Math.max(at, 0) + by + shown.length) % shown.length]);
+  const order = inOrder();
+  if (order.length) openViewer(order[(Math.max(order.indexOf(current), 0) + by + order.length) % order.length]);
 }
 
 function climb(by) {
@@ -109,7 +113,8 @@ function drawViewer() {
   const mother = motherPicture(asset);
   const earlier = earlierPicture(asset);
   const input = asset.mother ? null : inputPicture(asset);
-  const at = shown.indexOf(asset);
+  const order = inOrder();
+  const at = order.indexOf(asset);
   const tools = el("div", { class: "tools", role: "group", "aria-label": "Picture" },
     mother && asset.picture ? button("Before / after", () => flip(mother), { "data-flip": "", "aria-keyshortcuts": "b" }) : "",
     input && asset.picture ? button("Input / result", () => flip(input), { "data-flip": "", "aria-keyshortcuts": "b" }) : "",
@@ -120,7 +125,7 @@ function drawViewer() {
     asset.file ? el("a", { class: "as-button", href: address(asset.file), target: "_blank", rel: "noopener" }, "Open the file") : "");
   viewer.replaceChildren(el("div", { class: "viewer" },
     el("header", {}, button("‹", () => step(-1), { "aria-label": "Previous picture", "aria-keyshortcuts": "ArrowLeft" }),
-      el("p", { class: "where" }, at >= 0 ? at + 1 + " of " + shown.length : ""),
+      el("p", { class: "where" }, at >= 0 ? at + 1 + " of " + order.length : ""),
       button("›", () => step(1), { "aria-label": "Next picture", "aria-keyshortcuts": "ArrowRight" }),
       el("h2", { dir: "auto" }, asset.name),
       button("×", closeViewer, { class: "close", "aria-label": "Close" })),
