@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pipeline.domain.digest import Digest, digest_of
 from pipeline.domain.errors import DiskFull, InputFault, MachineError
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.step import Role
+from pipeline.domain.temporary import is_temporary, temporary_name
 from pipeline.inputs.limits import InputLimits
 from pipeline.inputs.made import Made
 
@@ -157,7 +157,7 @@ class Cache:
     def sweep(self) -> int:
         """Removes temporary files of dead processes and says how many; call it under the run lock."""
         with _told(self._folder):
-            left = [entry.name for entry in os.scandir(self._folder) if entry.name.startswith(".part-")]
+            left = [entry.name for entry in os.scandir(self._folder) if is_temporary(entry.name)]
             for name in left:
                 (self._folder / name).unlink(missing_ok=True)
         return len(left)
@@ -226,7 +226,7 @@ def _digest(path: Path) -> Digest:
 @contextlib.contextmanager
 def _written(path: Path) -> Iterator[Path]:
     """A temporary file beside *path* that gets its name when the block ends well, and goes otherwise."""
-    part = path.with_name(f".part-{secrets.token_hex(8)}")
+    part = path.with_name(temporary_name())
     with _told(path):
         try:
             yield part

@@ -1,9 +1,10 @@
 """Files of a sheet: written whole or not at all, and left alone when nothing changed."""
 
-import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
+
+from pipeline.domain.temporary import temporary_name
 
 _PIECE: Final = 1024 * 1024
 
@@ -24,7 +25,7 @@ def write_text(path: Path, text: str) -> Path:
 def write_bytes(path: Path, pieces: Iterable[bytes]) -> Path:
     """The same for bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    part = path.with_name(temporary_name())
     try:
         with part.open("xb", buffering=_PIECE) as file:
             for piece in pieces:

@@ -3,7 +3,6 @@
 import base64
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from pipeline.domain.digest import Digest
+from pipeline.domain.temporary import is_temporary, temporary_name
 
 FOLDER: Final = "thumbs"
 SIDE: Final = 320
@@ -23,7 +23,7 @@ _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a file that is opened."""
 
-_OURS: Final = re.compile(r"[0-9a-f]{64}\.webp|\.[0-9a-f]{16}\.part")
+_THUMB: Final = re.compile(r"[0-9a-f]{64}\.webp")
 
 
 def thumb_path(digest: Digest) -> str:
@@ -59,7 +59,7 @@ def drop_thumbs(folder: Path, keep: Iterable[Digest]) -> int:
     place = folder / FOLDER
     kept = {f"{digest}.webp" for digest in keep}
     found = list(place.iterdir()) if place.is_dir() else []
-    stray = [path for path in found if path.name not in kept and _OURS.fullmatch(path.name) and path.is_file()]
+    stray = [path for path in found if path.name not in kept and _is_ours(path.name) and path.is_file()]
     for path in stray:
         path.unlink(missing_ok=True)
     return len(stray)
@@ -73,11 +73,15 @@ def inlined(path: Path) -> str:
         return ""
 
 
+def _is_ours(name: str) -> bool:
+    return _THUMB.fullmatch(name) is not None or is_temporary(name)
+
+
 def _make(source: Path | None, target: Path) -> bool:
     small = _small(source) if source is not None else None
     if small is None:
         return False
-    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    part = target.with_name(temporary_name())
     try:
         small.save(part, "WEBP", quality=_QUALITY, method=2)
         part.replace(target)

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 
 from pipeline.domain.errors import DiskFull, MachineError
 from pipeline.domain.failpoint import failpoint
+from pipeline.domain.temporary import is_temporary
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """A full disk, a user's quota, a file size limit: to us the same."""
@@ -110,16 +110,6 @@ def discard(name: str, *, inside: int) -> None:
     """Removes *name* if it is there; a failure to tidy up never hides why it was necessary."""
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=inside)
-
-
-def temporary() -> str:
-    """A name nobody else has, hidden, that `is_temporary` knows."""
-    return f".part-{secrets.token_hex(8)}"
-
-
-def is_temporary(name: str) -> bool:
-    """Whether *name* is what `temporary` gives, left by a process that was killed."""
-    return name.startswith(".part-")
 
 
 def sweep(fd: int) -> int:

@@ -13,6 +13,7 @@ from pipeline.domain.failpoint import failpoint
 from pipeline.domain.record import AttemptId
 from pipeline.domain.request import Head
 from pipeline.domain.secret import Secret
+from pipeline.domain.temporary import temporary_name
 from pipeline.store import durable, headers
 from pipeline.store.blotting import blot
 from pipeline.store.leavings import files_of
@@ -225,7 +226,7 @@ class SpoolFlight:
 
     def keep_picture(self, number: int, data: bytes) -> None:
         """Keeps a fetched url result durably beside its answer. Idempotent. Raises DiskFull, MachineError."""
-        part, name = durable.temporary(), self._name(f"{number}.bin")
+        part, name = temporary_name(), self._name(f"{number}.bin")
         with durable.told(f"{self._folder / name}: a fetched picture cannot be kept"), self._inside() as inside:
             failpoint("spool.picture")
             durable.write_whole(part, data, inside=inside, mode=_PRIVATE)
@@ -260,7 +261,7 @@ class SpoolFlight:
         arrived = self.arrived()
         self.close()
         text = json.dumps({"attempt": self.attempt_id, "reason": reason[:2000]}).encode()
-        why = durable.temporary()
+        why = temporary_name()
         with (
             durable.told(f"{self._quarantine}: cannot take {self.attempt_id}"),
             self._inside() as inside,

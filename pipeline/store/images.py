@@ -15,6 +15,7 @@ from pipeline.domain.digest import Digest, digest_of
 from pipeline.domain.errors import MachineError
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.image import Facts, Format, Image
+from pipeline.domain.temporary import is_temporary, temporary_name
 from pipeline.inspect import BrokenPicture, inspect
 from pipeline.store import durable
 
@@ -130,7 +131,7 @@ class FileStore:
 
     def walk(self) -> Iterator[StoredFile]:
         """Every file in the store, in order of its name; what is not ours comes without a digest. Nothing is hashed."""
-        for shard in sorted(entry for entry in self._folder.iterdir() if not durable.is_temporary(entry.name)):
+        for shard in sorted(entry for entry in self._folder.iterdir() if not is_temporary(entry.name)):
             if shard.is_symlink() or not shard.is_dir():
                 yield StoredFile(path=shard, digest=None, size=shard.lstat().st_size)
                 continue
@@ -191,7 +192,7 @@ def _file_name(image: Image) -> str:
 
 def _write_and_sync(data: bytes, *, inside: int) -> str:
     """The name of a new temporary file with *data*. Called a second time after EIO: never the same descriptor."""
-    part = durable.temporary()
+    part = temporary_name()
     failpoint("image.write")
     durable.write_whole(part, data, inside=inside, mode=_READ_ONLY, at="image.sync")
     return part

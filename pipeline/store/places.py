@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.domain.errors import MachineError
+from pipeline.domain.temporary import temporary_name
 from pipeline.store import durable
 
 STATE: Final = ".pipeline"
@@ -74,11 +75,11 @@ class Places:
 
 def _probe(place: Path) -> None:
     """Writes, syncs, renames and removes a file: a folder that cannot keep what is paid for is found before paying."""
-    name = durable.temporary()
+    name, other = temporary_name(), temporary_name()
     with durable.told(f"{place}: cannot be written to (correct its permissions, or choose another --output)"):
         if not os.access(place, os.W_OK | os.X_OK):
             raise MachineError(f"{place}: cannot be written to (correct its permissions, or choose another --output)")
         with durable.folder(place, follow=True) as fd:
             durable.write_whole(name, b"probe", inside=fd, mode=0o600)
-            os.rename(name, f"{name}.renamed", src_dir_fd=fd, dst_dir_fd=fd)
-            os.unlink(f"{name}.renamed", dir_fd=fd)
+            os.rename(name, other, src_dir_fd=fd, dst_dir_fd=fd)
+            os.unlink(other, dir_fd=fd)

@@ -12,6 +12,7 @@ from typing import Final
 
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.record import Intent, Settlement
+from pipeline.domain.temporary import temporary_name
 from pipeline.store import decisions, durable
 from pipeline.store.decisions import Decided
 from pipeline.store.receipt_text import from_bytes, to_bytes
@@ -78,7 +79,7 @@ class Receipts:
         with durable.told(f"{path}: cannot write a decision down"), durable.folder(self._folder, follow=True) as root:
             self._make_folder(_DECISIONS, inside=root)
             with durable.folder(_DECISIONS, inside=root) as inside:
-                part = durable.temporary()
+                part = temporary_name()
                 durable.write_whole(part, decisions.to_bytes(decided), inside=root, mode=_PRIVATE)
                 os.rename(part, name, src_dir_fd=root, dst_dir_fd=inside)
                 durable.sync_folder(inside)
@@ -132,7 +133,7 @@ class Receipts:
 
 def _write(name: str, data: bytes, *, root: int, inside: int) -> None:
     """The temporary file lies beside the months, so that one short listing finds what a killed process left."""
-    part = durable.temporary()
+    part = temporary_name()
     failpoint("receipt.write")
     durable.write_whole(part, data, inside=root, mode=_PRIVATE)
     failpoint("receipt.rename")

@@ -6,7 +6,6 @@ picture beside it as ``name~new.png``.
 """
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -19,6 +18,7 @@ from pipeline.domain.failpoint import failpoint
 from pipeline.domain.image import Format, Image
 from pipeline.domain.record import Placement, Space
 from pipeline.domain.step import AssetName
+from pipeline.domain.temporary import is_temporary, temporary_name
 from pipeline.ports import ImageStore
 from pipeline.store import durable, paths
 from pipeline.store.copying import copy_into, digest_inside, look_inside, stamp_into
@@ -26,7 +26,6 @@ from pipeline.store.stamp import MOST
 
 _MOST_BESIDE: Final = 99
 _BESIDE: Final = "~new"
-_SHEET_PART: Final = re.compile(r"\..+\.\d+\.part")
 
 Standing = Literal["missing", "ours", "edited", "link"]
 
@@ -127,7 +126,7 @@ class Tree:
         raise Unplaceable(f"{wanted.path}.{extension}: {_MOST_BESIDE} edited copies lie beside it (remove some)")
 
     def _write(self, wanted: Wanted, file: str, *, inside: int) -> None:
-        part = durable.temporary()
+        part = temporary_name()
         failpoint("place.write")
         try:
             copy = stamp_into if wanted.xmp else copy_into
@@ -204,30 +203,26 @@ class Tree:
 
     def sweep(self, manifest: str) -> int:
         """Removes temporary files of dead processes under ``<output>/<manifest>`` and says how many."""
-        left = [path for path in self.walk(manifest) if _is_half(path.rpartition("/")[2])]
+        left = [path for path in self.walk(manifest) if is_temporary(path.rpartition("/")[2])]
         with self._told(manifest):
             for path in left:
                 (self._output / path).unlink(missing_ok=True)
         return len(left)
 
     def sweep_sheet(self, manifest: str) -> int:
-        """Removes half written pieces of the sheet that lie beside it and says how many; one listing.
+        """Removes half written pieces of the sheet, and of the page over all sheets, and says how many; two listings.
 
-        The sheet is not synced, so a power cut may leave them although their run ended well.
+        They are not synced, so a power cut may leave them although their run ended well.
         """
         with self._told(manifest):
-            left = [path for path in (self._output / manifest).glob(".*.part") if _SHEET_PART.fullmatch(path.name)]
+            folders = [self._output, self._output / manifest]
+            left = [path for folder in folders for path in folder.glob(".part-*") if is_temporary(path.name)]
             for path in left:
                 path.unlink(missing_ok=True)
         return len(left)
 
     def _told(self, path: str) -> AbstractContextManager[None]:
         return paths.told(f"{self._output / path}: cannot be placed", Unplaceable)
-
-
-def _is_half(name: str) -> bool:
-    """Whether a file was being written when its process died: a copy of ours, or a piece of the sheet."""
-    return durable.is_temporary(name) or _SHEET_PART.fullmatch(name) is not None
 
 
 def _standing(file: str, wanted: Wanted, known: Placement | None, *, inside: int) -> str:

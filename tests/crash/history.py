@@ -270,7 +270,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _is_half(name: str) -> bool:
-    return name.startswith(".part-") or (name.startswith(".") and name.endswith(".part"))
+    return name.startswith(".") and "part" in name
 
 
 def _digest(path: Path) -> str:

@@ -183,7 +183,7 @@ class Story:
     def _settle_lines(self) -> None:
         """Waits until the witness has seen the end of every line: a moment after the client is gone."""
         until = time.monotonic() + 2
-        while self.witness.in_flight and time.monotonic() < until:
+        while self.witness.open_lines and time.monotonic() < until:
             time.sleep(0.002)
 
 

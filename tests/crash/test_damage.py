@@ -1,13 +1,14 @@
 """Damage of every kind: disks that are full or cannot be written, ledgers and images that are gone, cut or altered."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.crash.program import Server, serving
+from tests.crash.program import ROOT, Server, serving
 from tests.crash.scenes import Story
 from tests.crash.witness import Witness
 
@@ -136,9 +137,15 @@ def test_deleted_outputs_come_back_for_nothing(story: Story) -> None:
     assert sold(story) == SOLD
 
 
-def test_a_half_written_sheet_goes_at_the_next_run(story: Story) -> None:
-    half = story.output / "crash" / ".index.json.99.part"
-    half.write_text("{")
+@pytest.mark.parametrize("place", ["", "crash", "crash/thumbs"])
+def test_what_a_killed_process_left_of_the_sheet_goes_at_the_next_run(story: Story, place: str) -> None:
+    """Left by the sheet's own writer, so that the names it gives are the names that are swept."""
+    target = story.output / place / "index.html"
+    before = set(target.parent.iterdir())
+    dying = "import os, sys; from pathlib import Path; from pipeline.sheet.files import write_pieces; "
+    dying += "write_pieces(Path(sys.argv[1]), (os._exit(9) for _ in range(1)))"
+    assert subprocess.run([sys.executable, "-c", dying, str(target)], cwd=ROOT, check=False).returncode == 9
+    (half,) = set(target.parent.iterdir()) - before
     assert story.run().code == 0
     assert not half.exists()
 

@@ -49,6 +49,16 @@ def test_a_killed_process_leaves_no_temporary_file_for_good(server: Server, tmp_
     assert figures.kills == 3
 
 
+def test_more_requests_at_once_than_allowed_are_seen(server: Server, tmp_path: Path) -> None:
+    with Witness(tmp_path / "bill", latency=0.3).open() as witness:
+        story = Story(folder=tmp_path / "work", server=server, witness=witness, at_once=4)
+        assert story.run().code == 0
+        assert (witness.highest, witness.in_flight, witness.open_lines, story.faults) == (4, 0, 0, [])
+        story.at_once = 3
+        story.check(clean=True, complete=True)
+        assert [fault[:3] for fault in story.faults] == ["H10"]
+
+
 def test_a_killed_decision_can_be_taken_again(server: Server, tmp_path: Path) -> None:
     figures = Figures()
     tell(Case(at_once=4, kills=(Kill(at="spool.head:2"),), lose=False, seed=5), tmp_path / "case", server, figures)

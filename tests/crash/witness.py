@@ -40,7 +40,8 @@ class Witness:
     """Sells pictures that are unique to each sale. latency: seconds until an answer begins, at most.
 
     Prompts that start with ``url`` are answered with addresses of pictures. pid: the client that is watched.
-    first: sales are numbered from the one after it.
+    first: sales are numbered from the one after it. in_flight: sales whose answers have not wholly left, at most
+    ``highest`` at once: what the client is held to. open_lines: sales whose lines have not ended.
     """
 
     def __init__(self, bill: Path, *, latency: float = 0.03, seed: int = 0, first: int = 0) -> None:
@@ -55,6 +56,7 @@ class Witness:
         self.pid = 0
         self.delivered: set[int] = set()
         self.in_flight = 0
+        self.open_lines = 0
         self.highest = 0
 
     def sales(self) -> tuple[Sale, ...]:
@@ -69,6 +71,7 @@ class Witness:
             serial = self._serial
             wait = self._luck.random() * self._latency
             self.in_flight += 1
+            self.open_lines += 1
             self.highest = max(self.highest, self.in_flight)
         pictures = [png(f"{self._bill} {serial} {number}", width=48, height=48) for number in range(count)]
         digests = [sha256(picture).hexdigest() for picture in pictures]
@@ -94,9 +97,15 @@ class Witness:
         if read_whole:
             self.delivered.add(serial)
 
-    def gone(self) -> None:
+    def answered(self) -> None:
+        """The last of an answer is about to leave: from here on its client may well ask for the next."""
         with self._lock:
             self.in_flight -= 1
+
+    def gone(self) -> None:
+        """The line of a sale has ended."""
+        with self._lock:
+            self.open_lines -= 1
 
     @contextmanager
     def open(self) -> Iterator["Witness"]:
@@ -154,11 +163,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.witness.gone()
 
     def _answer(self, serial: int, answer: bytes, wait: float) -> None:
-        time.sleep(wait)
-        self._head(len(answer), {"x-request-id": f"sale-{serial}", "Content-Type": "application/json"})
         half = len(answer) // 2
-        self.wfile.write(answer[:half])
-        time.sleep(wait / 4)
+        try:
+            time.sleep(wait)
+            self._head(len(answer), {"x-request-id": f"sale-{serial}", "Content-Type": "application/json"})
+            self.wfile.write(answer[:half])
+            time.sleep(wait / 4)
+        finally:
+            self.server.witness.answered()
         self.wfile.write(answer[half:])
         self.server.witness.ended(serial, self.connection)
 

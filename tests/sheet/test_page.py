@@ -236,7 +236,7 @@ def test_thumbnails_go_when_no_page_shows_them_and_other_files_stay(tmp_path: Pa
     good.write_bytes(drawn("good"))
     kept, gone = digest_of(b"kept"), digest_of(b"gone")
     make_thumbs(tmp_path, [kept, gone], lambda _: good)
-    (tmp_path / "thumbs" / f".{'a' * 16}.part").write_bytes(b"half")
+    (tmp_path / "thumbs" / f".part-{'a' * 16}").write_bytes(b"half")
     (tmp_path / "thumbs" / "mine.webp").write_bytes(b"a person's")
     (tmp_path / "thumbs" / "folder").mkdir()
     assert drop_thumbs(tmp_path, [kept]) == 2
