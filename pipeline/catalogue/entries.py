@@ -5,14 +5,14 @@ into them and refuses keys that do not exist.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
-from pipeline.domain.capability import Limits, Profile
+from pipeline.domain.capability import Limits, Manner, Profile
 from pipeline.domain.step import Protocol
 
 STRICT_KEYS = ConfigDict(extra="forbid")
@@ -186,20 +186,14 @@ class ModelEntry:
 
 @with_config(STRICT_KEYS)
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitsEntry:
-    """See `domain.capability.Limits`."""
-
-    concurrency: int | None = None
-    requests_per_minute: float | None = None
-    images_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    images_per_day: int | None = None
+class LimitsEntry(Limits):
+    """The same keys; others are refused."""
 
 
 @with_config(STRICT_KEYS)
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderEntry:
-    """One kind of gateway: how it wants to be spoken to (see `domain.capability.Profile`) and what it says.
+class ProviderEntry(Manner):
+    """One kind of gateway: how it wants to be spoken to (see `domain.capability.Manner`) and what it says.
 
     unknown_params: what happens to a parameter nobody knows. relays: the only fields of a JSON generation that reach
     the model; empty: all. prices: whose the price lists are (``maker``: this host is the maker; ``estimate``: a
@@ -209,52 +203,17 @@ class ProviderEntry:
 
     title: str = ""
     like: str = ""
-    base_url: str = ""
-    protocol: Protocol = "images"
-    response_format: Literal["b64_json", "url"] | None = None
-    edits: Literal["multipart", "json", "none"] = "multipart"
-    image_field: Literal["standard", "image", "image[]"] = "standard"
-    options: Literal["openrouter", "newapi", "google"] = "openrouter"
-    conversation: Literal["picture", "whole"] = "picture"
-    stream: bool = False
-    free: bool = False
-    id_header: str = "x-request-id"
-    max_body: int = 64 * 1024 * 1024
     limits: LimitsEntry = field(default_factory=LimitsEntry)
     unknown_params: Literal["refused", "dropped", "passed"] = "passed"
     relays: tuple[str, ...] = ()
     prices: Literal["maker", "estimate"] = "estimate"
     models: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    verified_at: date | None = None
-    source: str = ""
 
     def profile(self, name: str) -> Profile:
         """The part of the entry that other rooms act on."""
-        limits = self.limits
-        return Profile(
-            name=name,
-            base_url=self.base_url,
-            protocol=self.protocol,
-            response_format=self.response_format,
-            edits=self.edits,
-            image_field=self.image_field,
-            options=self.options,
-            conversation=self.conversation,
-            stream=self.stream,
-            free=self.free,
-            id_header=self.id_header,
-            max_body=self.max_body,
-            limits=Limits(
-                concurrency=limits.concurrency,
-                requests_per_minute=limits.requests_per_minute,
-                images_per_minute=limits.images_per_minute,
-                tokens_per_minute=limits.tokens_per_minute,
-                images_per_day=limits.images_per_day,
-            ),
-            verified_at=self.verified_at,
-            source=self.source,
-        )
+        manner = {each.name: getattr(self, each.name) for each in fields(Manner)}
+        return Profile(name=name, limits=Limits(**asdict(self.limits)), **manner)
 
 
 MODEL = TypeAdapter(ModelEntry)

@@ -29,7 +29,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Manner:
     """How one kind of gateway wants to be spoken to.
 
     response_format: send that parameter (``b64_json`` or ``url``); None: never send it.
@@ -38,10 +38,9 @@ class Profile:
     conversation: what goes back in a chain on chat (``picture``: the last picture in a user message;
     ``whole``: all turns).
     stream: whether partial images are known to work. free: costs nothing (own key space).
-    id_header: the response header with the request id.
+    id_header: the response header with the request id. max_body: bytes of a request at most.
     """
 
-    name: str
     base_url: str = ""
     protocol: Protocol = "images"
     response_format: Literal["b64_json", "url"] | None = None
@@ -53,9 +52,16 @@ class Profile:
     free: bool = False
     id_header: str = "x-request-id"
     max_body: int = 64 * 1024 * 1024
-    limits: Limits = field(default_factory=Limits)
     verified_at: date | None = None
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile(Manner):
+    """A kind of gateway by its name: how it wants to be spoken to, and how fast."""
+
+    name: str
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ to grow but by writing it, the filters that could are bounded, and the text is m
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
@@ -77,18 +78,18 @@ class Missing(StrictUndefined):
         return self._undefined_hint or f"nothing is called '{self._undefined_name}' here"
 
 
-class Fielded:
+class Fielded(ABC):
     """What has fields for templates: tells them by name."""
 
     __slots__ = ()
 
+    @abstractmethod
     def look_up(self, name: str) -> object:
         """The field of that name. Raises KeyError when there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def called(self) -> str:
         """What messages call it."""
-        raise NotImplementedError
 
 
 def field_of(value: object, name: str, undefined: Callable[[str], Any]) -> Any:

@@ -31,6 +31,11 @@ class _Told:
     settle: tuple[tuple[str, str], ...] = ()
 
 
+_KEEP_OR_ASK = (
+    ("keep the picture as it is", "pipeline bless {M} {EACH}"),
+    ("ask anew", "pipeline run {M} {AGAIN}"),
+)
+
 _DEFAULT = {
     State.UNKNOWN: _Told(
         title="with an unknown outcome",
@@ -72,18 +77,12 @@ _BY_REASON = {
     Reason.OPAQUE: _Told(
         title="not transparent, although that was asked",
         advice="Paid for, kept and shown; not a parent of anything, and not asked again by itself.",
-        settle=(
-            ("keep the picture as it is", "pipeline bless {M} {EACH}"),
-            ("ask anew", "pipeline run {M} {AGAIN}"),
-        ),
+        settle=_KEEP_OR_ASK,
     ),
     Reason.MISMATCH: _Told(
         title="of another size or format than `accept` allows",
         advice="Paid for, kept and shown; not asked again by itself.",
-        settle=(
-            ("keep the picture as it is", "pipeline bless {M} {EACH}"),
-            ("ask anew", "pipeline run {M} {AGAIN}"),
-        ),
+        settle=_KEEP_OR_ASK,
     ),
     Reason.LOST: _Told(
         title="billed, and never came",

@@ -68,6 +68,13 @@ def failing(error: ProviderError, outcome: str, state: str, *, held: int = 0) ->
     )
 
 
+def unknown(script: Script, *, held: int = HIGH) -> Ending:
+    """Nothing of use came of one picture that may have been billed. held: LOW where the usage says what it cost."""
+    return Ending(
+        script=script, raises=OutcomeUnknown, outcome="unknown", states=["unknown"], held=held, quarantine=True
+    )
+
+
 ENDINGS = {
     "a picture": Ending(script=Script(body=answer_of(ONE)), images=(ONE,), spent=LOW),
     "two pictures": Ending(
@@ -86,22 +93,8 @@ ENDINGS = {
     "no funds": failing(NoFunds("no"), "failed", "failed"),
     "quota gone": failing(QuotaGone("no"), "failed", "failed"),
     "unknown": failing(OutcomeUnknown("502"), "unknown", "unknown", held=HIGH),
-    "dropped before the head": Ending(
-        script=Script(head=None, error=OutcomeUnknown("reset")),
-        raises=OutcomeUnknown,
-        outcome="unknown",
-        states=["unknown"],
-        held=HIGH,
-        quarantine=True,
-    ),
-    "cut in the middle of a picture": Ending(
-        script=Script(body=answer_of(ONE)[:90], cut=True),
-        raises=OutcomeUnknown,
-        outcome="unknown",
-        states=["unknown"],
-        held=HIGH,
-        quarantine=True,
-    ),
+    "dropped before the head": unknown(Script(head=None, error=OutcomeUnknown("reset"))),
+    "cut in the middle of a picture": unknown(Script(body=answer_of(ONE)[:90], cut=True)),
     "cut after a whole picture": Ending(script=Script(body=answer_of(ONE)[:-3], cut=True), images=(ONE,), spent=LOW),
     "cut after the first of two": Ending(
         script=Script(body=answer_of(ONE, TWO)[:-40], cut=True),
@@ -113,14 +106,7 @@ ENDINGS = {
         quarantine=True,
     ),
     "a whole answer on a cut line": Ending(script=Script(body=answer_of(ONE), cut=True), images=(ONE,), spent=LOW),
-    "a broken picture": Ending(
-        script=Script(body=answer_of(CUT_PICTURE)),
-        raises=OutcomeUnknown,
-        outcome="unknown",
-        states=["unknown"],
-        held=LOW,
-        quarantine=True,
-    ),
+    "a broken picture": unknown(Script(body=answer_of(CUT_PICTURE)), held=LOW),
     "one of two broken": Ending(
         script=Script(body=answer_of(CUT_PICTURE, TWO)),
         count=2,
@@ -130,22 +116,8 @@ ENDINGS = {
         held=LOW,
         quarantine=True,
     ),
-    "no pictures": Ending(
-        script=Script(body=b'{"data": []}'),
-        raises=OutcomeUnknown,
-        outcome="unknown",
-        states=["unknown"],
-        held=HIGH,
-        quarantine=True,
-    ),
-    "a page": Ending(
-        script=Script(body=b"<html>hello</html>"),
-        raises=OutcomeUnknown,
-        outcome="unknown",
-        states=["unknown"],
-        held=HIGH,
-        quarantine=True,
-    ),
+    "no pictures": unknown(Script(body=b'{"data": []}')),
+    "a page": unknown(Script(body=b"<html>hello</html>")),
     "fewer than asked": Ending(
         script=Script(body=answer_of(ONE)), count=2, states=["done", "planned"], images=(ONE,), spent=LOW
     ),
@@ -158,14 +130,7 @@ ENDINGS = {
         images=(ONE,),
         spent=LOW,
     ),
-    "an expired url": Ending(
-        script=Script(body=answer_of("https://cdn.example/1")),
-        raises=OutcomeUnknown,
-        outcome="unknown",
-        states=["unknown"],
-        held=HIGH,
-        quarantine=True,
-    ),
+    "an expired url": unknown(Script(body=answer_of("https://cdn.example/1"))),
     "one of two urls expired": Ending(
         script=Script(
             body=answer_of("https://cdn.example/1", "https://cdn.example/2"), places={"https://cdn.example/2": TWO}

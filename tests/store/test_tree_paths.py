@@ -100,7 +100,7 @@ def check_path(path: str) -> None:
     except Unplaceable:
         return
     assert "/".join((*folders, name)) == path
-    assert os.path.normpath(f"/root/{path}") == f"/root/{path}"
+    assert os.path.normpath(f"/tree/{path}") == f"/tree/{path}"
     assert not path.casefold().startswith(".pipeline/")
 
 
