@@ -1,8 +1,9 @@
 """`Recorded(endpoint)`: one attempt, written down before it leaves and settled whatever happens next.
 
-The order, each step referring only to what is durable already, each later one repeatable from an earlier one:
-reserve (room for the answer on disk) -> intent (the `sent` row, one durable commit) -> send -> spool (the body, as it
-comes) -> fetch (url results, beside the spool) -> images -> receipt -> settle (one durable commit) -> drop the spool.
+The order, each later step repeatable from an earlier one: reserve (room for the answer on disk) -> intent (the `sent`
+row, one durable commit) -> send -> spool (the body, as it comes: from its last byte on a kill loses nothing) -> fetch
+(url results, beside the spool, which is durable before) -> images -> receipt -> settle (one durable commit) -> drop the
+spool. Images, receipt and settlement each refer only to what is durable already.
 """
 
 import uuid
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from pipeline.domain.capability import Profile
-from pipeline.domain.errors import DiskFull, MachineError, NotSent, OutcomeUnknown, ProviderError
+from pipeline.domain.errors import MachineError, NotSent, OutcomeUnknown, ProviderError
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import (
@@ -123,7 +124,7 @@ class Recorded:
         """Sends and settles; whatever else happens is written down before it is raised."""
         began = anyio.current_time()
         try:
-            answered = await self._ask(request, flight)
+            came = await self._ask(request, intent, flight, began)
         except ProviderError as error:
             with anyio.CancelScope(shield=True):
                 settlement = await self._close(intent, flight, error, anyio.current_time() - began)
@@ -137,10 +138,11 @@ class Recorded:
                 await self._abandon(intent, flight, anyio.current_time() - began)
             raise
         with anyio.CancelScope(shield=True):
-            settlement = await self._settle(intent, flight, answered, anyio.current_time() - began)
+            settlement = await self._settle(intent, flight, came, anyio.current_time() - began)
         return _brought(intent, settlement, OutcomeUnknown(settlement.message or "200 without a usable picture"))
 
-    async def _ask(self, request: ImageRequest, flight: Watched) -> Landed:
+    async def _ask(self, request: ImageRequest, intent: Intent, flight: Watched, began: float) -> Landed | Settlement:
+        """The answer with what it points at; already its settlement, receipt written, where all was in it."""
         self.leaving()
         try:
             head = await self.endpoint.post(request, flight)
@@ -150,8 +152,12 @@ class Recorded:
         else:
             failpoint("attempt.answered")
             self.observe(head)
-            # One visit to a thread for both: a visit costs more than reading a small answer.
-            answer = await self.blocking(lambda: self.endpoint.read(head, _body(flight)))
+            seconds = anyio.current_time() - began
+            # One visit to a thread for all of it: a visit costs more than reading a small answer.
+            read = await self.blocking(lambda: self._read(intent, flight, head, seconds))
+            if isinstance(read, Settlement):
+                return read
+            answer = read
 
         async def bring(position: int, url: str) -> bytes:
             data = await self.endpoint.fetch(url)
@@ -159,6 +165,21 @@ class Recorded:
             return data
 
         return await landed(head, answer, bring)
+
+    def _read(self, intent: Intent, flight: Watched, head: Head, seconds: float) -> Answer | Settlement:
+        """Reads an answer, and keeps what is in it unless something must be awaited first. Blocks.
+
+        Raises ProviderError, MachineError.
+        """
+        answer = self.endpoint.read(head, flight.taken())
+        is_new_sketch = answer.sketch and self.address.space != SKETCH
+        if is_new_sketch or not all(picture.data for picture in answer.pictures):
+            flight.finish()
+            return answer
+        came = Landed(head=head, answer=answer)
+        settlement = self.settler.answered(intent, came, space=self.address.space, seconds=seconds)
+        self.receipts.write(intent, settlement)
+        return settlement
 
     async def _read_what_came(self, flight: Watched, error: OutcomeUnknown) -> tuple[Head, Answer]:
         head, fragment = flight.seen, await self.blocking(flight.spooled.fragment)
@@ -171,15 +192,22 @@ class Recorded:
         await self.blocking(flight.finish)
         return head, answer
 
-    async def _settle(self, intent: Intent, flight: Watched, came: Landed, seconds: float) -> Settlement:
-        space = await self._space(sketch=came.answer.sketch)
+    async def _settle(self, intent: Intent, flight: Watched, came: Landed | Settlement, seconds: float) -> Settlement:
         try:
-            settlement = await self.blocking(lambda: self.settler.answered(intent, came, space=space, seconds=seconds))
-            await self._write(intent, flight, settlement)
+            if isinstance(came, Settlement):
+                settlement = came
+                await self._conclude(intent, flight, settlement)
+            else:
+                settlement = await self._keep(intent, came, seconds)
+                await self._write(intent, flight, settlement)
         except MachineError as error:
             await self._lose(intent, flight, error, seconds)  # noqa: ASYNC120 -- under the shield of `_attempt`
             raise
         return settlement
+
+    async def _keep(self, intent: Intent, came: Landed, seconds: float) -> Settlement:
+        space = await self._space(sketch=came.answer.sketch)
+        return await self.blocking(lambda: self.settler.answered(intent, came, space=space, seconds=seconds))
 
     async def _space(self, *, sketch: bool) -> Space:
         """Pictures of our own gateway belong to the sketch space, whatever its provider is called."""
@@ -204,7 +232,7 @@ class Recorded:
     async def _lose(self, intent: Intent, flight: Watched, error: MachineError, seconds: float) -> None:
         """The machine failed on the way: a body or receipt that is durable waits for recovery, else the money is
         accounted for."""
-        if flight.whole or await self.blocking(lambda: self.receipts.find(intent)) is not None:
+        if await self.blocking(lambda: self._is_safe(intent, flight)):
             return
         told: ProviderError = OutcomeUnknown(f"perhaps billed, and what came could not be kept: {error}")
         if not flight.was_sent:
@@ -214,6 +242,14 @@ class Recorded:
         with suppress(MachineError):
             # Where the ledger has no room either, its `sent` row becomes unknown at the next start.
             await self._write(intent, flight, await self.blocking(lambda: self.settler.ended(intent, ending)))
+
+    def _is_safe(self, intent: Intent, flight: Watched) -> bool:
+        """Whether recovery can take it from here: from a receipt, or from the body, which is made durable now."""
+        if flight.whole:
+            with suppress(MachineError):
+                flight.finish()
+                return True
+        return self.receipts.find(intent) is not None
 
     async def _abandon(self, intent: Intent, flight: Watched, seconds: float) -> None:
         """Cancelled on its way: a body that is whole is left to recovery, the rest is unknown and says why."""
@@ -227,6 +263,10 @@ class Recorded:
     async def _write(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
         if settlement.outcome is not Outcome.FAILED:
             await self.blocking(lambda: self.receipts.write(intent, settlement))
+        await self._conclude(intent, flight, settlement)
+
+    async def _conclude(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
+        """What has its receipt, or needs none, becomes the ledger's; then the spool is no longer needed."""
         await self.committer.do(lambda ledger: ledger.settle(settlement))
         failpoint("attempt.settled")
         if settlement.outcome is Outcome.UNKNOWN:
@@ -265,17 +305,6 @@ class Recorded:
         keys = {slot.key for slot in intent.slots}
         self.recorder(sent_event(intent, worst=request.worst, repeat=bool(keys & self.asked)))
         self.asked |= keys
-
-
-def _body(flight: Watched) -> bytes:
-    """The whole body; from memory where the disk has no room for it, since the pictures in it may still fit. Blocks."""
-    try:
-        return flight.finish()
-    except DiskFull:
-        body = flight.spooled.fragment()
-        if not body:
-            raise
-        return body
 
 
 def _raise_trouble(flight: Watched) -> None:

@@ -29,8 +29,20 @@ class Watched:
         self.size += len(chunk)
         self.spooled.write(chunk)
 
+    def taken(self) -> bytes:
+        """The whole body as it came, not synced: a kill loses nothing of it, a power cut may. Blocks.
+
+        From memory where the disk has no room for it, since the pictures in it may still fit. Raises MachineError.
+        """
+        body = self.spooled.fragment()
+        if self.spooled.trouble is None:
+            self.whole = True
+        elif not body:
+            return self.finish()
+        return body
+
     def finish(self) -> bytes:
-        """The whole body, durable. Blocks."""
+        """The whole body, durable. Blocks. Raises DiskFull, MachineError."""
         body = self.spooled.finish()
         self.whole = True
         return body
