@@ -48,7 +48,7 @@ format: .venv/.ready ## format and fix what can be fixed
 
 check: lint test ## lint and test
 
-bench: .venv/.ready ## whole runs against scripts of the same work: make bench ARGS='--rounds 1 --share 0.2'
+bench: .venv/.ready .venv/.bench ## whole runs against scripts of the same work: make bench ARGS='--rounds 1 --share 0.2'
 	$(BIN)/python bench/runs.py $(ARGS)
 
 peers: .venv/.ready peers-node $(PEERS)/litellm/.ready $(PEERS)/schemathesis/.ready ## let independent programs judge both sides (needs Node; minutes)
@@ -66,6 +66,10 @@ clean: ## remove what was built; outputs and the ledger stay
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	touch $@
+
+.venv/.bench: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
 	touch $@
 
 tests/peers/node/node_modules/.ready: tests/peers/node/package-lock.json

@@ -1,6 +1,6 @@
 """The script a good engineer would write without `pipeline`: httpx and anyio, a semaphore, pictures to files.
 
-python bench/plain.py BASE_URL COUNT CONCURRENCY FOLDER
+python bench/plain.py BASE_URL COUNT CONCURRENCY FOLDER [PHOTO...]
 """
 
 import base64
@@ -11,7 +11,7 @@ import anyio
 import httpx
 
 
-async def main(base_url: str, count: int, concurrency: int, folder: Path) -> None:
+async def main(base_url: str, count: int, concurrency: int, folder: Path, photos: list[Path]) -> None:
     limiter = anyio.CapacityLimiter(concurrency)
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     async with httpx.AsyncClient(timeout=300, limits=limits) as client, anyio.create_task_group() as tasks:
@@ -19,7 +19,11 @@ async def main(base_url: str, count: int, concurrency: int, folder: Path) -> Non
         async def one(number: int) -> None:
             async with limiter:
                 body = {"model": "gpt-image-2", "prompt": f"thing {number}", "size": "1024x1024"}
-                answer = await client.post(f"{base_url}/images/generations", json=body)
+                if photos:
+                    files = [("image[]", (photo.name, photo.read_bytes(), "image/png")) for photo in photos]
+                    answer = await client.post(f"{base_url}/images/edits", data=body, files=files)
+                else:
+                    answer = await client.post(f"{base_url}/images/generations", json=body)
                 answer.raise_for_status()
                 data = base64.b64decode(answer.json()["data"][0]["b64_json"])
                 (folder / f"{number}.png").write_bytes(data)
@@ -29,4 +33,6 @@ async def main(base_url: str, count: int, concurrency: int, folder: Path) -> Non
 
 
 if __name__ == "__main__":
-    anyio.run(main, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    anyio.run(
+        main, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), [Path(name) for name in sys.argv[5:]]
+    )

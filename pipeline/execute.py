@@ -101,7 +101,9 @@ class Execution:
         Never raises for what is wrong with one work; raises MachineError (disk, ledger), since that concerns all.
         """
         try:
-            request = await self.blocking(lambda: self._request(work))
+            # Only files make it worth a thread.
+            has_files = bool(work.steps[0].step.inputs)
+            request = await self.blocking(lambda: self._request(work)) if has_files else self._request(work)
             rendered = await self.providers[work.lane].render(request)
         except MachineError:
             raise

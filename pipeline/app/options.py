@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.app.nightly.files import Delivery
 from pipeline.domain.money import MicroUsd
+
+if TYPE_CHECKING:  # every command reads its options; what a run leaves for others is loaded by `run` alone
+    from pipeline.app.nightly.files import Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,4 +45,4 @@ class RunOptions:
     sheet: bool = True
     wait: bool = False
     fail_fast: bool = False
-    delivery: Delivery | None = None
+    delivery: "Delivery | None" = None

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Final
 
 import anyio
+import anyio.to_thread
 
 from pipeline.app.buying import Buying
 from pipeline.app.cautions import paid_notes, refuse_broken, refuse_unpriced
@@ -42,7 +44,13 @@ def run_order(order: Order) -> RunReport:
     return anyio.run(_run, order)
 
 
+THREADS: Final = 4
+"""Answers and files that are worked on at once: each takes three times an answer's size of memory, and more threads
+only hand the interpreter's lock to each other."""
+
+
 async def _run(order: Order) -> RunReport:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     stop = Stop()
     with ExitStack() as stack:
         async with signals(stop):

@@ -48,9 +48,26 @@ def folder(path: Path | str, *, inside: int | None = None, follow: bool = False)
         os.close(fd)
 
 
-def create(name: str, *, inside: int, mode: int) -> int:
-    """A descriptor of a file that was not there before; never through a link. Raises OSError."""
-    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=inside)
+def create(name: str, *, inside: int, mode: int, read: bool = False) -> int:
+    """A descriptor of a file that was not there before; never through a link. Raises OSError.
+
+    read: it can be read from too.
+    """
+    access = os.O_RDWR if read else os.O_WRONLY
+    return os.open(name, access | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=inside)
+
+
+def read_back(fd: int, size: int) -> bytes:
+    """The first *size* bytes of an open file. Raises OSError, also for a file that is shorter."""
+    pieces: list[bytes] = []
+    at = 0
+    while at < size:
+        piece = os.pread(fd, size - at, at)
+        if not piece:
+            raise OSError(errno.EIO, "shorter than what was written to it")
+        pieces.append(piece)
+        at += len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def open_to_read(name: str | Path, *, inside: int | None = None) -> int:

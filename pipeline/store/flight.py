@@ -26,9 +26,9 @@ _LARGEST_BODY: Final = 1024 * 1024 * 1024
 class SpoolFlight:
     """Implements ports.Flight for one attempt. Not for use by two threads at once.
 
-    A body is written through to its file piece by piece and held in memory up to *memory* bytes. When the disk fills
-    up in mid-body, what fits in memory is still received, so that a picture that was paid for is not thrown away;
-    `finish` then tells.
+    A body is written through to its file piece by piece and is read back from there. When the disk fills up in
+    mid-body it moves to memory, up to *memory* bytes, so that a picture that was paid for is not thrown away; `finish`
+    then tells.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SpoolFlight:
         """
         with durable.told(f"{self._path('part')}: cannot reserve room for an answer"), self._inside() as inside:
             failpoint("spool.reserve")
-            self._fd = durable.create(self._name("part"), inside=inside, mode=_PRIVATE)
+            self._fd = durable.create(self._name("part"), inside=inside, mode=_PRIVATE, read=True)
             try:
                 reserve_space(self._fd, reserve)
                 if intent:
@@ -83,7 +83,6 @@ class SpoolFlight:
                 durable.discard(self._name("part"), inside=inside)
                 durable.discard(self._name("intent"), inside=inside)
                 raise
-        self._pieces = []
 
     def _note(self, intent: bytes, inside: int) -> None:
         # Not synced: it is read only when the ledger, whose `sent` row is, was lost; a killed process loses no page.
@@ -120,24 +119,29 @@ class SpoolFlight:
                     file.write(data)
         except OSError as error:
             # The body matters more than its head: go on receiving, `finish` tells.
-            self._trouble = error
+            self._move_to_memory(error)
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Takes a piece of the body. Raises DiskFull when it fits neither the disk nor memory any more."""
-        if self._pieces is not None:
-            if self._size + len(chunk) <= self._memory:
-                self._pieces.append(bytes(chunk))
-            else:
-                self._pieces = None
-        self._size += len(chunk)
         if self._trouble is None:
             try:
                 failpoint("spool.write")
                 durable.write_all(self._fd, chunk)
             except OSError as error:
-                self._trouble = error
-        if self._trouble is not None and self._pieces is None:
-            raise durable.fault(f"{self._path('part')}: an answer cannot be kept", self._trouble)
+                self._move_to_memory(error)
+        if self._trouble is not None:
+            if self._pieces is None or self._size + len(chunk) > self._memory:
+                self._pieces = None
+                raise durable.fault(f"{self._path('part')}: an answer cannot be kept", self._trouble)
+            self._pieces.append(bytes(chunk))
+        self._size += len(chunk)
+
+    def _move_to_memory(self, trouble: OSError) -> None:
+        """The disk cannot be trusted with the rest: what came so far is read back, if memory may hold it."""
+        self._trouble = trouble
+        if self._pieces is None and self._fd >= 0 and self._size <= self._memory:
+            with contextlib.suppress(OSError):
+                self._pieces = [durable.read_back(self._fd, self._size)]
 
     def finish(self) -> bytes:
         """The whole body, durable from here on: cut to its length, synced, renamed to ``.body``, folder synced.
@@ -150,24 +154,25 @@ class SpoolFlight:
             if self._exists("body"):
                 durable.sync_folder(inside)  # who gave it that name may have died before this
                 return self._read("body")
+            body = self.fragment()
             try:
-                self._persist(inside)
+                self._persist(inside, body)
             except OSError as error:
-                self._give_room(error)
+                self._give_room(error, body)
                 raise
             failpoint("spool.finished")
-            return self._held() if self._pieces is not None else self._read("body")
+            return body
 
-    def _persist(self, inside: int) -> None:
+    def _persist(self, inside: int, body: bytes) -> None:
         if self._trouble is not None:
-            self._anew(inside)
+            self._anew(inside, body)
         else:
             try:
                 self._sync_part(inside)
             except OSError as error:
-                if error.errno != errno.EIO or self._pieces is None:
+                if error.errno != errno.EIO or not body:
                     raise
-                self._anew(inside)
+                self._anew(inside, body)
         failpoint("spool.rename")
         os.rename(self._name("part"), self._name("body"), src_dir_fd=inside, dst_dir_fd=inside)
         failpoint("spool.renamed")
@@ -190,16 +195,18 @@ class SpoolFlight:
         durable.sync(self._fd)
         self.close()
 
-    def _anew(self, inside: int) -> None:
+    def _anew(self, inside: int, body: bytes) -> None:
         """A new file from memory: a descriptor that failed once may call the next sync a success."""
-        if self._pieces is None:
+        if len(body) < self._size:
             raise self._trouble or OSError(errno.EIO, "the body is no longer in memory")
+        self._pieces = [body]
         self.close()
         durable.discard(self._name("part"), inside=inside)
-        durable.write_whole(self._name("part"), self._held(), inside=inside, mode=_PRIVATE)
+        durable.write_whole(self._name("part"), body, inside=inside, mode=_PRIVATE)
 
-    def _give_room(self, error: OSError) -> None:
-        if error.errno in durable.NO_ROOM and self._pieces is not None:
+    def _give_room(self, error: OSError, body: bytes) -> None:
+        if error.errno in durable.NO_ROOM and body:
+            self._pieces = [body]
             self.close()
             with contextlib.suppress(OSError):
                 os.truncate(self._path("part"), 0)
@@ -209,6 +216,8 @@ class SpoolFlight:
         if self._pieces is not None:
             return self._held()
         with durable.told(f"{self._path('part')}: cannot be read"):
+            if self._fd >= 0:
+                return durable.read_back(self._fd, self._size)
             for kind in ("body", "part"):
                 if self._exists(kind):
                     return self._read(kind)

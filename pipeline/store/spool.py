@@ -54,7 +54,7 @@ class Evidence:
 class Spool:
     """Opens a flight recorder for each attempt and says what dead processes left.
 
-    memory: bytes of a body that are kept in memory too, so that they need not be read back. keep_headers: names to
+    memory: bytes of a body that are kept in memory where the disk has no room for it. keep_headers: names to
     keep besides the allow-list (a profile's request id header). secrets: keys that no quarantined file may hold.
     """
 
