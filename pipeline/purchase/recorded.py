@@ -178,7 +178,7 @@ class Recorded:
             return answer
         came = Landed(head=head, answer=answer)
         settlement = self.settler.answered(intent, came, space=self.address.space, seconds=seconds)
-        self.receipts.write(intent, settlement)
+        self._write_receipt(intent, settlement)
         return settlement
 
     async def _read_what_came(self, flight: Watched, error: OutcomeUnknown) -> tuple[Head, Answer]:
@@ -261,12 +261,16 @@ class Recorded:
         await self._close(intent, flight, error, seconds)
 
     async def _write(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
-        if settlement.outcome is not Outcome.FAILED:
-            await self.blocking(lambda: self.receipts.write(intent, settlement))
+        await self.blocking(lambda: self._write_receipt(intent, settlement))
         await self._conclude(intent, flight, settlement)
 
+    def _write_receipt(self, intent: Intent, settlement: Settlement) -> None:
+        """Durable before the ledger is told: what may have cost something can be proved without it. Blocks."""
+        if settlement.outcome is not Outcome.FAILED:
+            self.receipts.write(intent, settlement)
+
     async def _conclude(self, intent: Intent, flight: Watched, settlement: Settlement) -> None:
-        """What has its receipt, or needs none, becomes the ledger's; then the spool is no longer needed."""
+        """What has its receipt becomes the ledger's; then the spool is no longer needed."""
         await self.committer.do(lambda ledger: ledger.settle(settlement))
         failpoint("attempt.settled")
         if settlement.outcome is Outcome.UNKNOWN:

@@ -9,7 +9,8 @@
 
     with spool.open(attempt_id, reserve=bytes_expected, intent=intent) as flight:  # DiskFull: send nothing
         head = await endpoint.post(request, flight)
-        body = flight.finish()                                       # durable from here on
+        body = flight.fragment()                                     # a kill loses nothing of it
+        # flight.finish(): nor does a power cut; where something must be awaited before its pictures are kept
     image = store.put(picture)                                       # durable, named by its hash
     receipts.write(intent, settlement)                               # durable, then the ledger commits
     flight.discard()                                                 # only after that commit

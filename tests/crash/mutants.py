@@ -29,7 +29,9 @@ class Mutant:
 
 
 SETTLE = "        await self.committer.do(lambda ledger: ledger.settle(settlement))\n"
-RECEIPT = "            await self.blocking(lambda: self.receipts.write(intent, settlement))\n"
+RECEIPT = "            self.receipts.write(intent, settlement)\n"
+RECEIPT_AT_ONCE = "        self._write_receipt(intent, settlement)\n        return"
+RECEIPT_LATER = "        await self.blocking(lambda: self._write_receipt(intent, settlement))\n"
 
 MUTANTS: Mapping[str, Mutant] = {
     "intent after the answer": Mutant(
@@ -47,13 +49,19 @@ MUTANTS: Mapping[str, Mutant] = {
     "spool dropped before the receipt": Mutant(
         breaks="the spool goes only when the ledger has the settlement",
         file="purchase/recorded.py",
-        changes=((RECEIPT, "            await self.blocking(flight.spooled.discard)\n" + RECEIPT),),
+        changes=(
+            (RECEIPT_AT_ONCE, "        flight.spooled.discard()\n" + RECEIPT_AT_ONCE),
+            (RECEIPT_LATER, "        await self.blocking(flight.spooled.discard)\n" + RECEIPT_LATER),
+        ),
         found_by="kills",
     ),
     "receipt after the ledger": Mutant(
         breaks="what the ledger says can be proved without it",
         file="purchase/recorded.py",
-        changes=((RECEIPT, "            pass\n"), (SETTLE, SETTLE + RECEIPT.removeprefix("    "))),
+        changes=(
+            (RECEIPT, "            pass\n"),
+            (SETTLE, SETTLE + "        await self.blocking(lambda: self.receipts.write(intent, settlement))\n"),
+        ),
         found_by="kills",
     ),
     "no mark before the first byte": Mutant(
