@@ -33,6 +33,10 @@ from pipeline.ports import Recorder
 AHEAD = 0.25
 """Seconds of starts for which works are prepared beforehand, so that reading inputs costs the host no idle time."""
 
+AHEAD_AT_MOST = 0.25
+"""Share of the requests in flight for whose places works are prepared: what is chosen early comes before a chain's next
+step that is ready later, although that has more behind it."""
+
 UNSENT = (BudgetReached, NotStarted, InputFault, DiskFull)
 """What ends a turn before anything was sent."""
 
@@ -225,7 +229,7 @@ class Pacer:
         if self._congestion.cool(now) > 0 or (self._network is not None and self._network.closed):
             return False
         seconds = self._congestion.seconds
-        ending = self._in_flight * min(1.0, AHEAD / seconds) if seconds else 0.0
+        ending = self._in_flight * min(AHEAD_AT_MOST, AHEAD / seconds) if seconds else 0.0
         slots = self._congestion.concurrency - self._in_flight + int(ending)
         return taken < math.floor(min(slots, self._meters.room(now, AHEAD)))
 

@@ -79,6 +79,17 @@ def test_one_provider_is_used_to_its_limits(
     assert makespan <= 1.05 * _lower_bound(chains, {"a": seconds}, limits) + 1.01 * seconds
 
 
+@pytest.mark.parametrize("seconds", [0.05, 0.25, 1.0, 60.0])
+@pytest.mark.parametrize("singles", [17, 22])
+def test_a_chain_is_not_held_up_by_works_that_were_prepared_before_its_step_was_ready(
+    singles: int, seconds: float
+) -> None:
+    chains = [("a",) * 5, *[("a",)] * singles]
+    waves = -(-(5 + singles) // 5)
+    limits = {"a": Limits(concurrency=5)}
+    assert _makespan(chains, {"a": seconds}, limits) <= waves * (seconds + 0.01)
+
+
 @given(
     one=st.integers(1, 80),
     other=st.integers(1, 80),
