@@ -21,13 +21,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.history import Expected, faults, gather
+from tests.crash.history import Expected, History, faults, gather
 from tests.crash.program import ROOT, Server, serving
 from tests.crash.scenes import CANARY, MANIFEST, NAME, WANTED
 from tests.crash.witness import Sale, Witness
 from tests.fakes import png
 
 SECTOR = 512
+AT_ONCE = 4
 TRACED = (
     "openat,write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,renameat,renameat2,link,linkat,unlink,unlinkat,"
     "mkdir,mkdirat"
@@ -335,7 +336,7 @@ def other_boot(folder: Path) -> tuple[str, ...]:
 
 def _write_work(folder: Path, base: str) -> None:
     folder.mkdir(parents=True)
-    (folder / "crash.yaml").write_text(MANIFEST.format(base=base, at_once=4))
+    (folder / "crash.yaml").write_text(MANIFEST.format(base=base, at_once=AT_ONCE))
     (folder / "photo.png").write_bytes(png("photo", width=16, height=16))
 
 
@@ -393,7 +394,7 @@ class Told:
 
 @dataclass(slots=True, kw_only=True)
 class Figures:
-    """What replaying came to."""
+    """What replaying came to. unknown: attempts that nobody can tell of any more, over all images."""
 
     images: int = 0
     bad: int = 0
@@ -440,17 +441,19 @@ class Replayer:
                 ["run", "crash.yaml", "--json"], cwd=folder, environ=_environ(self.package) | {"HOME": str(folder)}
             )
             ended = running.wait()
-            found = list(self._faults(folder, told, witness.sales()))
+            again = witness.sales()
+        sold = [sale for sale in self.traced.sales if self.traced.by_request[sale.request_id] in told.answered]
+        history = gather(folder / "output", NAME, (*sold, *again), set(), CANARY)
+        figures.unknown += sum(attempt.outcome in {"sent", "unknown"} for attempt in history.attempts)
+        found = list(self._faults(history, told, again))
         if ended.code not in {0, 14}:
             found.append(f"recovery ended with {ended.code}: {ended.err.strip()[-300:]}")
         figures.images += 1
         figures.bad += bool(found)
         figures.faults += [f"image {figures.images}: {fault}" for fault in found]
 
-    def _faults(self, folder: Path, told: Told, again: tuple[Sale, ...]) -> Iterator[str]:
-        sold = tuple(sale for sale in self.traced.sales if self.traced.by_request[sale.request_id] in told.answered)
-        history = gather(folder / "output", NAME, (*sold, *again), set(), CANARY)
-        yield from faults(history, Expected(wanted=WANTED, clean=True))
+    def _faults(self, history: History, told: Told, again: tuple[Sale, ...]) -> Iterator[str]:
+        yield from faults(history, Expected(wanted=WANTED, clean=True, most_unknown=AT_ONCE))
         known = {attempt.attempt_id for attempt in history.attempts}
         for attempt in told.sent - known:
             yield f"H2 attempt {attempt} was sent, and the ledger does not know it"
