@@ -35,6 +35,9 @@ sheet: .venv/.ready ## write the contact sheet again: make sheet JOB=jobs/x.yaml
 crash: .venv/.ready ## kills, power cuts and planted bugs in their long form (some forty minutes)
 	$(BIN)/python -m bench.crash $(ARGS)
 
+soak: crash ## everything that takes long: `make crash`, then hours of work in minutes, watched for what grows
+	$(BIN)/python -m bench.soak $(ARGS)
+
 lint: .venv/.ready ## ruff format and lint, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

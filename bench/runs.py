@@ -41,8 +41,8 @@ shots: {{a: {{matrix: {{x: [{numbers}]}}, {images}prompt: "thing {{{{ x }}}}"}}}
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """So many pictures of *size* bytes. photos: 1 MB pictures that go along. rate: requests a second that the host
-    takes, a burst of one second; ideal: the makespan nobody can beat, in seconds."""
+    """So many pictures of *size* bytes. photos: pictures of *photo_size* bytes that go along. rate: requests a second
+    that the host takes, a burst of one second; ideal: the makespan nobody can beat, in seconds."""
 
     told: str
     size: int
@@ -51,6 +51,7 @@ class Work:
     latency: float = 0.0
     rate: float = 0.0
     photos: int = 0
+    photo_size: int = 1_000_000
     peers: tuple[str, ...] = ("ours", "aiohttp script", "openai script", "httpx script", "ours over stock httpx")
 
     @property
@@ -88,6 +89,15 @@ WORKS: Mapping[str, Work] = {
         photos=4,
         peers=("ours", "aiohttp script", "openai script", "httpx script"),
     ),
+    "inputs": Work(
+        told="64 edits of 16 x 10 MB, 2 MB back, 32 at once",
+        size=2_000_000,
+        count=64,
+        concurrency=32,
+        photos=16,
+        photo_size=10_000_000,
+        peers=("ours",),
+    ),
     "sheet": Work(
         told="300 x 2 MB, 16 at once, with the sheet",
         size=2_000_000,
@@ -115,7 +125,7 @@ class Cost:
 def command(peer: str, work: Work, base: str, folder: Path) -> list[str]:
     photos = [folder / f"photo-{number}.png" for number in range(work.photos)]
     for photo in photos:
-        photo.write_bytes(b"".join(picture(1_000_000)))
+        photo.write_bytes(b"".join(picture(work.photo_size)))
     if peer in SCRIPTS:
         given = [base, str(work.count), str(work.concurrency), str(folder / "output"), *map(str, photos)]
         return [sys.executable, str(HERE / SCRIPTS[peer]), *given]

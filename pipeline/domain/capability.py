@@ -38,7 +38,7 @@ class Manner:
     conversation: what goes back in a chain on chat (``picture``: the last picture in a user message;
     ``whole``: all turns).
     stream: whether partial images are known to work. free: costs nothing (own key space).
-    id_header: the response header with the request id. max_body: bytes of a request at most.
+    id_header: the response header with the request id. max_body: bytes of an answer at most, for each picture.
     """
 
     base_url: str = ""
