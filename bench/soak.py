@@ -25,8 +25,8 @@ models: {{main: {{provider: host, model: gpt-image-2, params: {{size: 1024x1024,
 shots: {{a: {{matrix: {{x: [{tens}], y: [{rest}]}}, prompt: "thing {{{{ x }}}} {{{{ y }}}}"}}}}
 """
 
-GROWTH_MB = 24
-"""What a ledger's cache and a fragmented heap may take; a leak of a kilobyte a picture is 18 MB at 20,000."""
+GROWTH_MB = 56
+"""The ledger's page cache may fill to 48 MB; a leak of three kilobytes a picture would pass this at 20,000."""
 
 
 def look(pid: int) -> tuple[float, int, int]:

@@ -273,6 +273,8 @@ class Recorded:
         """What has its receipt becomes the ledger's; then the spool is no longer needed."""
         await self.committer.do(lambda ledger: ledger.settle(settlement))
         failpoint("attempt.settled")
+        # What came is not asked again: a set that forgot nothing would grow with every picture of a run.
+        self.asked -= {intent.slots[kept.slot].key for kept in settlement.kept if kept.slot is not None}
         if settlement.outcome is Outcome.UNKNOWN:
             await self.blocking(lambda: flight.spooled.quarantine(settlement.message))
         else:
