@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from pipeline.domain.capability import Profile
-from pipeline.domain.errors import MachineError, NotSent, OutcomeUnknown, ProviderError
+from pipeline.domain.errors import DiskFull, MachineError, NotSent, OutcomeUnknown, ProviderError
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import (
@@ -174,7 +174,8 @@ class Recorded:
         answer = self.endpoint.read(head, flight.taken())
         is_new_sketch = answer.sketch and self.address.space != SKETCH
         if is_new_sketch or not all(picture.data for picture in answer.pictures):
-            flight.finish()
+            with suppress(DiskFull):  # what it brings may still fit where it did not
+                flight.finish()
             return answer
         came = Landed(head=head, answer=answer)
         settlement = self.settler.answered(intent, came, space=self.address.space, seconds=seconds)

@@ -80,10 +80,12 @@ async def test_without_room_for_the_intent_nothing_is_sent(tmp_path: Path) -> No
     assert (endpoint.asked, bench.outcomes(), bench.spooled()) == ([], [], [])
 
 
-async def test_without_room_for_a_body_its_picture_is_kept_all_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", [ONE, "https://cdn.example/1"], ids=["in it", "behind a url"])
+async def test_without_room_for_a_body_its_picture_is_kept_all_the_same(tmp_path: Path, there: bytes | str) -> None:
     bench = Bench(tmp_path)
     spool = UnfinishedSpool(bench.places.spool, bench.places.quarantine)
-    brought = await bench.buy(ScriptedEndpoint(Script(body=answer_of(ONE))), spool=spool)
+    script = Script(body=answer_of(there), places={"https://cdn.example/1": ONE})
+    brought = await bench.buy(ScriptedEndpoint(script), spool=spool)
     assert brought.kept[0] is not None
     assert (bench.outcomes(), bench.states(), bench.kept()) == (["done"], ["done"], {digest_of(ONE)})
 
