@@ -47,10 +47,11 @@ WANTED: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """When the process dies: at a failpoint (``name:k``), or after so many seconds."""
+    """When the process dies: at a failpoint (``name:k``), or once so many requests were sold and seconds have passed."""
 
     at: str = ""
     after: float = 0.0
+    sold: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class Story:
         running = self.server.start([*argv], cwd=self.folder, environ=environ)
         self.witness.pid = running.pid
         if kill and not kill.at:
-            self._strike(running, kill.after)
+            self._strike(running, kill)
         ended = running.wait()
         self._settle_lines()
         self.kills += ended.killed
@@ -176,8 +177,11 @@ class Story:
             self.faults.append(f"verify --rebuild ended with {rebuilt.code}: {rebuilt.out} {rebuilt.err}")
         self.check()
 
-    def _strike(self, running: Running, after: float) -> None:
-        time.sleep(after)
+    def _strike(self, running: Running, kill: Kill) -> None:
+        until = time.monotonic() + 60
+        while len(self.witness.sales()) < kill.sold and time.monotonic() < until:
+            time.sleep(0.005)
+        time.sleep(kill.after)
         running.kill()
 
     def _settle_lines(self) -> None:
