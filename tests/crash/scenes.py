@@ -47,7 +47,7 @@ WANTED: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """When the process dies: at a failpoint (``name:k``), or once so many requests were sold and seconds have passed."""
+    """When the process dies: at a failpoint (``name:k``), or so many seconds after so many requests were sold."""
 
     at: str = ""
     after: float = 0.0
