@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,32 +15,9 @@ from pipeline.sheet.model import SheetData, ShotShape
 from pipeline.sheet.overview import Job, write_overview
 from pipeline.sheet.writing import write
 from tests.sheet.making import HOSTILE, Night, night, run_row
-from tests.sheet.opening import Opened, chromium, needs_chromium, open_file, open_page
+from tests.sheet.opening import Opened, needs_chromium, open_file, open_page
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def night_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A night's page with all its files, only to be looked at."""
-    made, folder = night(), tmp_path_factory.mktemp("night") / "output" / "shop"
-    return write(folder, made.data(), made.finder(folder))
-
-
-@pytest.fixture
-def shop(browser: Browser, night_page: Path) -> Iterator[Opened]:
-    """A night's page at 1280 pixels; nothing may have complained when the test is over."""
-    opened = open_file(browser, night_page)
-    yield opened
-    assert opened.errors == []
-    assert opened.asked == []
-    opened.page.context.close()
 
 
 def is_loaded(page: Page, selector: str) -> bool:
