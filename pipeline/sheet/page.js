@@ -354,6 +354,15 @@ function openNamed() {
   if (asset && asset !== current) openViewer(asset);
 }
 
+/** Heights of what stays in its place, so that a picture with the focus is never beneath it. */
+const heights = new ResizeObserver(() => {
+  const bar = byId("bar");
+  document.documentElement.style.setProperty("--bar", (getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0) + "px");
+  document.documentElement.style.setProperty("--tray", byId("tray").offsetHeight + "px");
+});
+heights.observe(byId("bar"));
+heights.observe(byId("tray"));
+
 drawVerdict();
 drawTrouble();
 drawSums();
