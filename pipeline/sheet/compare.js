@@ -20,7 +20,7 @@ function openCompare(left, right) {
   drawCompare();
   if (!comparing.open) {
     comparing.showModal();
-    comparing.querySelector(".close").focus();
+    comparing.querySelector(`[data-mode="${mode}"]`).focus();
   }
 }
 
@@ -123,11 +123,11 @@ function drawCompare() {
   const rows = left.asset && right.asset ? differencesOf(left.asset, right.asset) : [];
   const table = rows.length ? el("table", { class: "differences" }, el("thead", {}, el("tr", {}, el("td", {}), sides.map(({ name }) => el("th", { scope: "col", dir: "auto" }, name)))),
     el("tbody", {}, rows.map(([name, one, other]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", { dir: "auto" }, marked(one, other)), el("td", { dir: "auto" }, marked(other, one)))))) : "";
-  comparing.replaceChildren(el("div", { class: "compare" },
+  drawnAnew(comparing, () => comparing.replaceChildren(el("div", { class: "compare" },
     el("header", {}, el("div", { class: "modes", role: "group", "aria-label": "How to compare" }, modes), mode === "turns" ? button("Turn", turn, { "aria-keyshortcuts": "Space" }) : "",
       button("Swap", swap, { "aria-keyshortcuts": "x" }), button("×", () => comparing.close(), { class: "close", "aria-label": "Close" })),
     el("div", { class: "both" }, MODES[mode].draw()),
-    table ? el("details", { class: "what-differs", open: window.innerHeight > 700 }, el("summary", {}, "What was asked differently"), table) : ""));
+    table ? el("details", { class: "what-differs", open: window.innerHeight > 700 }, el("summary", {}, "What was asked differently"), table) : "")));
 }
 
 // --- choosing two
@@ -151,8 +151,10 @@ function comparePinned() {
 
 function drawTray() {
   const tray = byId("tray");
+  const held = tray.contains(document.activeElement);
   tray.hidden = !view.pinned.length;
   tray.replaceChildren(...view.pinned.map((asset) => el("button", { type: "button", class: "small-tile", title: asset.name, "aria-label": "Do not compare " + asset.name, onclick: () => pin(asset) }, picture([thumbOf(asset.picture - 1)], "", {}), el("span", { dir: "auto" }, asset.name))),
     view.pinned.length === 2 ? button("Compare", comparePinned, { class: "strong", "aria-keyshortcuts": "v" }) : el("p", { class: "note" }, "Choose another picture to compare"),
     button("Clear", () => { view.pinned = []; for (const node of document.querySelectorAll(".pinned")) node.classList.remove("pinned"); drawTray(); }, {}));
+  if (held) (tray.querySelector("button") && !tray.hidden ? tray.querySelector("button") : byId("shots").querySelector('.tile[tabindex="0"]'))?.focus();
 }

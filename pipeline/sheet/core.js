@@ -160,8 +160,21 @@ function oldOf(asset, since) {
   return found ? found[0] : -1;
 }
 
+const said = byId("said");
+
+/** Told to screen readers, from inside of the dialog that is open: what lies outside of it is not heard. */
 function say(text) {
-  byId("said").textContent = text;
+  const home = [...document.querySelectorAll("dialog[open]")].pop() || document.body;
+  if (said.parentNode !== home) home.append(said);
+  said.textContent = text;
+}
+
+/** Draws a dialog anew; the control that had the focus has it again, or the one that closes, should it be gone. */
+function drawnAnew(dialog, draw) {
+  const held = dialog.open && dialog.contains(document.activeElement) ? document.activeElement : null;
+  const alike = (node) => ["aria-keyshortcuts", "aria-label"].find((name) => held.hasAttribute(name) && held.getAttribute(name) === node.getAttribute(name));
+  draw();
+  if (held && held !== dialog) ([...dialog.querySelectorAll("button, a, [tabindex]")].find(alike) || dialog.querySelector(".close")).focus();
 }
 
 function copyable(text, does) {

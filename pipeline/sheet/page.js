@@ -327,8 +327,8 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && target.id === "search") { target.blur(); moveFocus(1); }
     return;
   }
-  if (event.key === " " && target.closest("button, a, summary") && mode !== "turns") return;
-  if (/^Arrow/.test(event.key) && target.closest(".story, .scroll:focus")) return;
+  if (event.key === " " && target.closest("button, a, summary") && !(mode === "turns" && target.closest('[data-mode="turns"]'))) return;
+  if (/^Arrow/.test(event.key) && target.closest(".story, .canvas.actual, .scroll:focus")) return;
   if (/^Arrow/.test(event.key) && !viewer.open && !comparing.open && !focused() && !byId("shots").contains(target)) return;
   const act = (comparing.open ? IN_COMPARE : viewer.open ? IN_VIEWER : ON_PAGE)[event.key];
   if (!act) return;

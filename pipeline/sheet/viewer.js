@@ -3,18 +3,20 @@
 
 const viewer = byId("viewer");
 let current = null;
+let openedFor = null; // the picture it was opened for, whose tile or link takes the focus back
 let actual = false; // the picture pixel by pixel instead of as a whole
 let before = null; // shown in place of the current picture: {number, file, words}
 
 function openViewer(asset) {
   const opened = viewer.open;
+  if (!opened) openedFor = asset;
   current = asset;
   before = null;
   drawViewer();
   if (!opened) {
     viewer.showModal();
     viewer.querySelector(".close").focus();
-  }
+  } else say(asset.name + ", " + asset.state);
   nameInAddress("#" + encodeURIComponent(asset.name));
 }
 
@@ -35,7 +37,7 @@ viewer.addEventListener("close", () => {
   const last = current;
   current = null;
   nameInAddress("");
-  if (last) focusTile(last);
+  if (last && (last !== openedFor || document.activeElement === document.body)) focusTile(last);
 });
 
 /** Shows the picture before this one in its place, or takes it away again: parent first, else the earlier picture. */
@@ -103,9 +105,12 @@ function drawStage() {
   let shownPicture;
   if (before) shownPicture = picture(placesOf(before.number, before.file), before.words, {});
   else if (current.picture) shownPicture = wholePicture(current);
-  else shownPicture = el("div", { class: "hole" }, el("b", {}, current.state), el("span", { dir: "auto" }, current.message || current.reason || "there is no picture"));
-  stage.replaceChildren(el("div", { class: "canvas" + alpha + (actual ? " actual" : ""), tabindex: actual ? "0" : null }, shownPicture), el("p", { class: "caption" + (before ? " is-before" : ""), dir: "auto" }, before ? "Before: " + before.words : ""));
+  else shownPicture = el("div", { class: "hole is-" + current.state }, el("b", {}, current.state), el("span", { dir: "auto" }, current.message || current.reason || "there is no picture"));
+  const held = stage.contains(document.activeElement);
+  const canvas = actual ? { tabindex: "0", role: "region", "aria-label": "The picture in actual size; arrows move it" } : {};
+  stage.replaceChildren(el("div", { class: "canvas" + alpha + (actual ? " actual" : ""), ...canvas }, shownPicture), el("p", { class: "caption" + (before ? " is-before" : ""), dir: "auto" }, before ? "Before: " + before.words : ""));
   for (const node of viewer.querySelectorAll("[data-flip]")) node.setAttribute("aria-pressed", String(Boolean(before)));
+  if (held) (stage.querySelector(".actual") || byId("zoom")).focus();
 }
 
 function drawViewer() {
@@ -123,14 +128,15 @@ function drawViewer() {
     asset.picture ? button(view.pinned.includes(asset) ? "Chosen to compare" : "Choose to compare", () => pin(asset), { "aria-keyshortcuts": "c", "aria-pressed": String(view.pinned.includes(asset)) }) : "",
     asset.picture ? button("Actual size", zoom, { id: "zoom", "aria-pressed": String(actual), "aria-keyshortcuts": "z" }) : "",
     asset.file ? el("a", { class: "as-button", href: address(asset.file), target: "_blank", rel: "noopener" }, "Open the file") : "");
-  viewer.replaceChildren(el("div", { class: "viewer" },
+  viewer.setAttribute("aria-label", asset.name);
+  drawnAnew(viewer, () => viewer.replaceChildren(el("div", { class: "viewer" },
     el("header", {}, button("‹", () => step(-1), { "aria-label": "Previous picture", "aria-keyshortcuts": "ArrowLeft" }),
       el("p", { class: "where" }, at >= 0 ? at + 1 + " of " + order.length : ""),
       button("›", () => step(1), { "aria-label": "Next picture", "aria-keyshortcuts": "ArrowRight" }),
       el("h2", { dir: "auto" }, asset.name),
       button("×", closeViewer, { class: "close", "aria-label": "Close" })),
     el("div", { class: "look" }, el("div", { class: "stage" }), tools, ...stripsOf(asset)),
-    el("div", { class: "story", tabindex: "0", role: "region", "aria-label": "Story of " + asset.name }, tellStory(asset))));
+    el("div", { class: "story", tabindex: "0", role: "region", "aria-label": "Story of " + asset.name }, tellStory(asset)))));
   drawStage();
 }
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
-from tests.sheet.opening import needs_chromium, open_file
+from tests.sheet.making import Night
+from tests.sheet.opening import Opened, needs_chromium, open_file, open_page
 
 pytestmark = needs_chromium
 
@@ -36,6 +37,15 @@ TOO_SMALL = """(where) => [...document.querySelectorAll(where)].filter((node) =>
     const box = node.getBoundingClientRect();
     return box.width > 0 && !node.closest('.unseen, .skip') && (box.height < 32 || box.width < 32);
 }).map((node) => node.outerHTML.slice(0, 90))"""
+
+
+def held(page: Opened) -> str:
+    """What has the focus, by its name."""
+    return str(
+        page.page.evaluate(
+            "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent.slice(0, 60)"
+        )
+    )
 
 
 # --- paper
@@ -110,3 +120,83 @@ def test_a_missing_picture_leaves_no_void_on_a_phone(browser: Browser, night_pag
     box = shop.page.locator("#viewer .stage").bounding_box()
     assert box
     assert box["height"] < 250
+
+
+# --- keys alone
+
+
+def test_the_control_that_was_pressed_can_be_pressed_again(shop: Opened) -> None:
+    page = shop.page
+    shop.named("hero/mug/marble/main").click()
+    page.get_by_role("button", name="Next picture").focus()
+    shop.keys("Enter", "Enter", "Enter")
+    expect(page.locator("#viewer h2")).to_have_text("hero/lamp/marble/rival")
+    assert held(shop) == "Next picture"
+    page.get_by_role("button", name="Choose to compare").focus()
+    shop.keys("Enter")
+    assert held(shop) == "Chosen to compare"
+    shop.keys("ArrowLeft", "c", "v")
+    assert held(shop) == "Side by side"
+    page.get_by_role("button", name="Swap").focus()
+    shop.keys("Enter")
+    assert held(shop) == "Swap"
+    first = page.locator("#compare figcaption").first
+    expect(first).to_have_text("hero/lamp/marble/main")
+    shop.keys("3")
+    page.get_by_role("button", name="Swap").focus()
+    shop.keys(" ")
+    expect(page.locator("#compare .turn-name")).to_have_text("hero/lamp/marble/rival")
+    shop.keys("Escape")
+    page.get_by_role("button", name="Clear").focus()
+    shop.keys("Enter")
+    assert shop.focused()
+
+
+def test_closing_gives_the_focus_back_to_what_opened(shop: Opened) -> None:
+    page = shop.page
+    link = page.locator("#trouble .names button").first
+    link.focus()
+    shop.keys("Enter")
+    expect(page.locator("#viewer")).to_be_visible()
+    shop.keys("Escape")
+    expect(link).to_be_focused()
+    shop.keys("Enter", "ArrowRight", "Escape")
+    expect(page.locator("#viewer")).not_to_be_visible()
+    assert shop.focused(), "the picture last looked at"
+
+
+def test_arrows_move_a_picture_that_is_larger_than_its_place(browser: Browser, tmp_path: Path) -> None:
+    made = Night()
+    made.asset("a/1", how={"width": 4000, "height": 3000})
+    made.asset("a/2")
+    shop = open_page(browser, tmp_path, made)
+    shop.named("a/1").click()
+    shop.keys("z")
+    canvas = shop.page.get_by_role("region", name="The picture in actual size")
+    canvas.focus()
+    shop.keys("ArrowRight", "ArrowRight")
+    expect(shop.page.locator("#viewer h2")).to_have_text("a/1")
+    shop.page.wait_for_timeout(300)
+    assert canvas.evaluate("node => node.scrollLeft") > 0
+    shop.keys("z")
+    assert held(shop) == "Actual size"
+
+
+# --- screen readers
+
+
+def test_what_is_told_is_told_inside_of_the_dialog_that_is_open(shop: Opened) -> None:
+    page = shop.page
+    shop.keys("c")
+    expect(page.locator("body > #said")).to_have_text("Go to a picture first")
+    shop.named("story/harbour").click()
+    expect(page.get_by_role("dialog", name="story/harbour")).to_be_visible()
+    shop.keys("ArrowUp")
+    expect(page.locator("#viewer #said")).to_have_text("This is the base picture")
+    shop.keys("ArrowDown")
+    expect(page.locator("#viewer #said")).to_have_text("story/harbour/rain, done")
+    shop.keys("p", "3", " ")
+    expect(page.locator("#compare #said")).to_have_text("story/harbour/rain")
+    shop.keys("Escape", "Escape", "c")
+    expect(page.locator("body > #said")).to_contain_text("Chosen: story/harbour/rain")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
