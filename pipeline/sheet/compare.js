@@ -96,12 +96,16 @@ function differencesOf(left, right) {
   return rows.filter(([, one, other]) => (one || "") !== (other || ""));
 }
 
-/** Two texts with what only one of them says marked, word by word. */
+/** A text in words, also where no spaces stand between them. */
+const wording = window.Intl?.Segmenter && new Intl.Segmenter(undefined, { granularity: "word" });
+function wordsIn(text) {
+  return wording ? Array.from(wording.segment(text), ({ segment }) => segment) : text.split(/(?<=\s)|(?=\s)/u);
+}
+
+/** Two texts with what only one of them says marked, word by word; long ones as they are, for each word is held against each. */
 function marked(text, other) {
-  const split = (words) => (words || "").split(/(?<=\s)|(?=\s)/u);
-  const words = split(text);
-  if (words.length > 600) return [text];
-  const theirs = split(other);
+  const [words, theirs] = [wordsIn(text || ""), wordsIn(other || "")];
+  if (words.length * theirs.length > 2_000_000) return [text];
   const lengths = Array.from({ length: words.length + 1 }, () => new Uint16Array(theirs.length + 1));
   for (let i = words.length - 1; i >= 0; i--) {
     for (let j = theirs.length - 1; j >= 0; j--) lengths[i][j] = words[i] === theirs[j] ? lengths[i + 1][j + 1] + 1 : Math.max(lengths[i + 1][j], lengths[i][j + 1]);

@@ -17,8 +17,9 @@ for (const asset of page.assets) {
 }
 const byName = new Map(page.assets.map((asset) => [asset.name, asset]));
 
-// What the person chose. since: runs back from the latest, 0 for every picture. only: axis name to key.
-const view = { text: "", states: new Set(), shot: "", model: "", only: new Map(), since: 0, pinned: [] };
+// What the person chose. since: runs back from the latest, 0 for every picture. only: axis name to key. among: numbers
+// of the assets of one cause.
+const view = { text: "", states: new Set(), shot: "", model: "", only: new Map(), among: null, since: 0, pinned: [] };
 
 function byId(id) {
   return document.getElementById(id);

@@ -11,12 +11,15 @@ function drawVerdict() {
   const lacking = STATES.filter((state) => state !== "done" && page.counts[state]);
   const verdict = byId("verdict");
   if (!total) {
-    verdict.append("Nothing has been made yet. ", copyable(typed("run"), ""));
+    verdict.append(page.runs.length ? "The manifest asks for no pictures: its feed is empty, or every cell is left out. " : "Nothing has been made yet. ", copyable(typed(page.runs.length ? "plan" : "run"), ""));
     return;
   }
-  verdict.append(done === total ? "All " + count(total, "picture") + (total === 1 ? " is" : " are") + " there." : done.toLocaleString("en") + " of " + count(total, "picture") + " are there.", " ");
+  const gone = new Set(page.groups.filter((group) => group.state !== "done").flatMap((group) => group.assets).filter((number) => page.assets[number].state === "done"));
+  const there = done - gone.size;
+  verdict.append(there === total ? "All " + count(total, "picture") + (total === 1 ? " is" : " are") + " there." : there.toLocaleString("en") + " of " + count(total, "picture") + " are there.", " ");
+  if (gone.size) verdict.append(button(gone.size.toLocaleString("en") + " gone from the disk", () => filterTo({ among: gone }), { class: "chip is-failed" }), " ");
   for (const state of lacking) verdict.append(el("button", { type: "button", class: "chip is-" + state, onclick: () => filterTo({ states: new Set([state]) }) }, page.counts[state].toLocaleString("en") + " " + state), " ");
-  if (page.sketches) verdict.append(el("span", { class: "chip" }, page.sketches === page.assets.length ? "sketches, drawn here at no cost" : count(page.sketches, "sketch", "sketches") + " among them"), " ");
+  if (page.sketches) verdict.append(el("span", { class: "chip" }, page.sketches === page.assets.length ? "sketches, " + (page.money.total.spent ? "with prices as if bought" : "drawn at no cost") : count(page.sketches, "sketch", "sketches") + " among them"), " ");
   if (page.asOf) verdict.append(el("span", { class: "note" }, "As of " + moment(page.asOf)));
 }
 
@@ -27,7 +30,7 @@ function drawGroup(group) {
   return el("article", { class: "group is-" + group.state },
     el("h3", {}, group.title), group.cause ? el("p", { class: "cause", dir: "auto" }, group.cause) : "", group.advice ? el("p", { class: "note" }, group.advice) : "",
     thumbs.length ? el("p", { class: "covers" }, thumbs) : "",
-    el("p", { class: "names" }, names, rest > 0 ? button("and " + rest.toLocaleString("en") + " more", () => filterTo({ states: new Set([group.state]) }), { class: "link" }) : ""),
+    el("p", { class: "names" }, names, rest > 0 ? button("and " + rest.toLocaleString("en") + " more", () => filterTo({ among: new Set(group.assets) }), { class: "link" }) : ""),
     group.commands.map(([does, command]) => copyable(command, does)));
 }
 
@@ -71,7 +74,7 @@ const narrow = matchMedia("(max-width: 700px)");
 narrow.addEventListener("change", () => drawBar());
 
 function filterTo(changes) {
-  Object.assign(view, { text: "", states: new Set(), shot: "", model: "", only: new Map(), since: 0 }, changes);
+  Object.assign(view, { text: "", states: new Set(), shot: "", model: "", only: new Map(), among: null, since: 0 }, changes);
   drawBar();
   redraw();
   byId("bar").scrollIntoView({ block: "start" });
@@ -79,7 +82,7 @@ function filterTo(changes) {
 }
 
 function isFiltered() {
-  return Boolean(view.text || view.states.size || view.shot || view.model || view.only.size);
+  return Boolean(view.text || view.states.size || view.shot || view.model || view.only.size || view.among);
 }
 
 /** What is searched: names at once, prompts as the stories are read. */
@@ -96,6 +99,7 @@ function textOf(asset) {
 
 function passes(asset, words) {
   if (view.states.size && !view.states.has(asset.state)) return false;
+  if (view.among && !view.among.has(asset.number)) return false;
   if (view.shot !== "" && asset.shot !== Number(view.shot)) return false;
   if (view.model !== "" && asset.model !== Number(view.model)) return false;
   for (const [axis, key] of view.only) {
@@ -159,7 +163,8 @@ function drawBar() {
     axes.length > 2 ? el("details", { class: "axes", open: view.only.size > 0 }, el("summary", {}, "Axes" + (view.only.size ? " (" + view.only.size + ")" : "")), el("div", {}, axes)) : axes,
     runs.length ? chooser("New since", [[0, "show all"], ...runs], view.since, (value) => { view.since = Number(value); drawBar(); redraw(); byId("f-since").focus(); }, { id: "f-since" }) : "",
     chooser("Size", [["S", "small"], ["M", "medium"], ["L", "large"]], document.documentElement.dataset.size || "M", (value) => { document.documentElement.dataset.size = value; byId("f-size").focus(); }, { id: "f-size" }));
-  bar.replaceChildren(search, states, narrow.matches ? el("details", { id: "more", open: Boolean(byId("more")?.open) }, el("summary", {}, "Filter and view"), tools) : tools,
+  const among = view.among ? button(count(view.among.size, "picture") + " of one cause ×", () => { view.among = null; drawBar(); redraw(); byId("search").focus(); }, { class: "chip", "aria-label": "Show more than these " + count(view.among.size, "picture") }) : "";
+  bar.replaceChildren(search, states, among, narrow.matches ? el("details", { id: "more", open: Boolean(byId("more")?.open) }, el("summary", {}, "Filter and view"), tools) : tools,
     el("span", { class: "end" }, el("span", { id: "found", class: "note", role: "status" }), button("Print", printAll, {}), button("?", openHelp, { "aria-label": "Keys" })));
 }
 

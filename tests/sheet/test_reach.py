@@ -1,11 +1,13 @@
 """The page under fingers, by keys alone, for screen readers and on paper: nothing covered, cut off or lost."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.sheet.making import Night
+from pipeline.sheet.model import SheetData
+from tests.sheet.making import Night, run_row
 from tests.sheet.opening import Opened, needs_chromium, open_file, open_page
 
 pytestmark = needs_chromium
@@ -200,3 +202,63 @@ def test_what_is_told_is_told_inside_of_the_dialog_that_is_open(shop: Opened) ->
     shop.keys("Escape", "Escape", "c")
     expect(page.locator("body > #said")).to_contain_text("Chosen: story/harbour/rain")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+# --- words
+
+
+def test_a_manifest_without_pictures_is_told_from_one_that_never_ran(browser: Browser, tmp_path: Path) -> None:
+    data = SheetData(manifest="shop", typed="jobs/shop.yaml", runs=(run_row(0),))
+    told = open_page(browser, tmp_path, Night(), data).page.locator("#verdict")
+    assert told.inner_text().startswith("The manifest asks for no pictures")
+    assert "pipeline plan jobs/shop.yaml" in told.inner_text()
+
+
+def test_pictures_that_are_gone_from_the_disk_are_not_called_there(browser: Browser, tmp_path: Path) -> None:
+    made = Night()
+    rows = [made.asset(f"a/{number}") for number in range(12)]
+    for row in rows[:10]:
+        assert row.image
+        del made.pictures[row.image.digest]
+    shop = open_page(browser, tmp_path, made)
+    verdict = shop.page.locator("#verdict")
+    assert verdict.inner_text().startswith("2 of 12 pictures are there.")
+    verdict.get_by_role("button", name="10 gone from the disk").click()
+    shop.shows(10)
+    assert shop.page.locator("#trouble .covers .hole:visible").count() == 0
+    assert shop.errors == []
+
+
+def test_sketches_that_were_counted_in_money_are_not_said_to_cost_nothing(browser: Browser, tmp_path: Path) -> None:
+    made = Night()
+    made.asset("a/1", space="sketch")
+    told = open_page(browser, tmp_path, made).page.locator("#verdict").inner_text()
+    assert "sketches, with prices as if bought" in told
+    free = replace(made.data(), total=SheetData(manifest="", typed="").total)
+    told = open_page(browser, tmp_path / "free", made, free).page.locator("#verdict").inner_text()
+    assert "sketches, drawn at no cost" in told
+
+
+def test_the_rest_of_a_cause_is_that_cause_alone(browser: Browser, tmp_path: Path) -> None:
+    made = Night()
+    for number in range(20):
+        said = "no such file" if number < 12 else "the answer was empty"
+        made.asset(f"a/{number:02}", shows="", warnings=(said,))
+    shop = open_page(browser, tmp_path, made)
+    shop.page.get_by_role("button", name="and 4 more").click()
+    shop.shows(12)
+    shop.page.get_by_role("button", name="Show more than these 12 pictures").click()
+    shop.shows(20)
+    assert shop.errors == []
+
+
+def test_differences_are_marked_word_by_word_also_without_spaces(browser: Browser, tmp_path: Path) -> None:
+    made = Night()
+    made.asset("a/1", prompt="海边的悬崖上有一座红色灯塔。")
+    made.asset("a/2", prompt="海边的悬崖上有一座蓝色灯塔。")
+    shop = open_page(browser, tmp_path, made)
+    for name in ("a/1", "a/2"):
+        shop.named(name).click(modifiers=["Shift"])
+    shop.keys("v")
+    marks = shop.page.locator(".differences tbody tr").first.locator("mark").all_text_contents()
+    assert marks == ["红色", "蓝色"]
