@@ -1,6 +1,6 @@
 """The end of a run: its exit status, its sheet and its report."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,8 +55,11 @@ def exit_of(tally: Tally, options: RunOptions, ending: Ending) -> int:
     return told
 
 
-def finish(shop: Shop, ending: Ending) -> RunReport:
-    """Writes sheet and index, touches the stamp, and says what the run came to. Blocks."""
+def finish(shop: Shop, ending: Ending, hurried: Callable[[], bool]) -> RunReport:
+    """Writes sheet and index, touches the stamp, and says what the run came to. Blocks.
+
+    hurried: whether a second signal came; thumbnails that lack are then left for the next sheet.
+    """
     exit_status = exit_of(shop.tally, shop.options, ending)
     stops = [stop.why if not stop.lane else f"{stop.lane}: {stop.why}" for stop in ending.result.stops]
     if ending.fault is not None and str(ending.fault) not in stops:
@@ -65,7 +68,13 @@ def finish(shop: Shop, ending: Ending) -> RunReport:
     try:
         closing = Closing(run_id=shop.run_id, exit=exit_status)
         sheet = show_manifest(
-            shop.manifest, shop.ledger, shop.places, shop.world, page=shop.options.sheet, closing=closing
+            shop.manifest,
+            shop.ledger,
+            shop.places,
+            shop.world,
+            page=shop.options.sheet,
+            closing=closing,
+            hurried=hurried,
         )
     except (MachineError, OSError) as error:
         stops.append(f"the sheet could not be written: {error}")

@@ -123,7 +123,7 @@ async def _work(shop: Shop, ready: Ready, stop: Stop) -> RunReport:
         older_unknown=ready.older_unknown,
         seconds=anyio.current_time() - ready.began,
     )
-    report = await in_thread(lambda: finish(shop, ending))
+    report = await in_thread(lambda: finish(shop, ending, stop.insisted.is_set))
     try:
         await shop.committer.do(lambda ledger: ledger.end_run(shop.run_id, exit=report.exit))
     except MachineError as error:

@@ -54,9 +54,10 @@ def show_manifest(
     page: bool,
     single_file: bool = False,
     closing: Closing | None = None,
+    hurried: Callable[[], bool] = lambda: False,
 ) -> Path | None:
     """Writes ``index.json``; with *page* also ``index.html`` with its thumbnails, ``contact-sheet.png`` and the page
-    over all manifests. Gives the page. Blocks.
+    over all manifests. Gives the page. Blocks. hurried: once it says so, no more thumbnails are made.
 
     Raises OSError for a folder that cannot be written, LedgerFault.
     """
@@ -68,7 +69,7 @@ def show_manifest(
     from pipeline.sheet.writing import write  # noqa: PLC0415 -- Jinja and Pillow load when a page is made
 
     data = gather(manifest, ledger, places, world, closing=closing)
-    written = write(folder, data, _finder(places), single_file=single_file)
+    written = write(folder, data, _finder(places), single_file=single_file, hurried=hurried)
     write_overview(ledger, places)
     return written
 

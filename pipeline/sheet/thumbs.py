@@ -31,11 +31,22 @@ def thumb_path(digest: Digest) -> str:
     return f"{FOLDER}/{digest}.webp"
 
 
-def make_thumbs(folder: Path, digests: Iterable[Digest], find: Callable[[Digest], Path | None]) -> frozenset[Digest]:
+def never() -> bool:
+    """Nobody is in a hurry."""
+    return False
+
+
+def make_thumbs(
+    folder: Path,
+    digests: Iterable[Digest],
+    find: Callable[[Digest], Path | None],
+    hurried: Callable[[], bool] = never,
+) -> frozenset[Digest]:
     """Makes the thumbnails that are not there yet under *folder*; gives the pictures that have one. Blocks.
 
-    find: the file with a picture's bytes; None when it is gone. Decoding and scaling leave the interpreter's lock, so
-    that threads use every core; a picture that is gone, broken or no picture has no thumbnail and stops nothing.
+    find: the file with a picture's bytes; None when it is gone. hurried: asked before each picture; once it says so,
+    no more are made, and the next sheet makes the rest. Decoding and scaling leave the interpreter's lock, so that
+    threads use every core; a picture that is gone, broken or no picture has no thumbnail and stops nothing.
     Raises OSError when the folder cannot be written.
     """
     place = folder / FOLDER
@@ -46,7 +57,7 @@ def make_thumbs(folder: Path, digests: Iterable[Digest], find: Callable[[Digest]
     if missing:
         place.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
-            done = pool.map(lambda digest: _make(find(digest), place / f"{digest}.webp"), missing)
+            done = pool.map(lambda digest: not hurried() and _make(find(digest), place / f"{digest}.webp"), missing)
             made = {digest for digest, is_made in zip(missing, done, strict=True) if is_made}
     return frozenset(digest for digest in wanted if digest in made or f"{digest}.webp" in there)
 

@@ -11,16 +11,24 @@ from pipeline.sheet.build import build
 from pipeline.sheet.files import write_bytes, write_pieces
 from pipeline.sheet.model import Seen, Sheet, SheetData
 from pipeline.sheet.page import render
-from pipeline.sheet.thumbs import drop_thumbs, inlined, make_thumbs, thumb_path
+from pipeline.sheet.thumbs import drop_thumbs, inlined, make_thumbs, never, thumb_path
 
 PAGE: Final = "index.html"
 BOARD: Final = "contact-sheet.png"
 
 
-def write(folder: Path, data: SheetData, images: Callable[[Digest], Path | None], *, single_file: bool = False) -> Path:
+def write(
+    folder: Path,
+    data: SheetData,
+    images: Callable[[Digest], Path | None],
+    *,
+    single_file: bool = False,
+    hurried: Callable[[], bool] = never,
+) -> Path:
     """Writes ``index.html``, ``thumbs/`` and ``contact-sheet.png`` into *folder* and gives the page's path. Blocks.
 
     images: the file with a picture's bytes, None when it is gone. single_file: thumbnails are inside the page.
+    hurried: once it says so, thumbnails that lack are left for the next sheet; the page shows the pictures themselves.
     Each file is whole or not there, and one that would be the same is left alone, its mtime too. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,7 +38,7 @@ def write(folder: Path, data: SheetData, images: Callable[[Digest], Path | None]
     gone = frozenset(digest for digest, path in files.items() if path is None)
     if gone:
         sheet = build(data, frozenset(gone - _in_tree(folder, sheet)))
-    thumbs = make_thumbs(folder, digests, files.get)
+    thumbs = make_thumbs(folder, digests, files.get, hurried)
     drop_thumbs(folder, thumbs)
     write_bytes(folder / BOARD, (board_of(sheet, folder),))
     return write_pieces(folder / PAGE, (render(sheet, _seen(folder, files, thumbs, single_file=single_file)),))

@@ -231,6 +231,22 @@ def test_missing_broken_and_odd_files_stop_nothing_and_have_no_thumbnail(tmp_pat
         assert (thumb.format, thumb.size, thumb.mode) == ("WEBP", (320, 107), "RGBA")
 
 
+def test_in_a_hurry_the_page_is_whole_and_the_next_sheet_makes_the_other_thumbnails(tmp_path: Path) -> None:
+    made, folder = Night(), tmp_path / "output" / "shop"
+    for number in range(40):
+        made.asset(f"a/{number}")
+    places = folder / "thumbs"
+
+    def hurried() -> bool:
+        return places.is_dir() and len(list(places.glob("*.webp"))) >= 3
+
+    page = write(folder, made.data(), made.finder(folder), hurried=hurried)
+    assert 3 <= len(list(places.iterdir())) < 40
+    assert "a/39" in page.read_text(encoding="utf-8")
+    write(folder, made.data(), made.finder(folder))
+    assert len(list(places.iterdir())) == 40
+
+
 def test_thumbnails_go_when_no_page_shows_them_and_other_files_stay(tmp_path: Path) -> None:
     good = tmp_path / "good.png"
     good.write_bytes(drawn("good"))

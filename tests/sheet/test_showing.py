@@ -1,15 +1,21 @@
 """The sheet of real runs: what the ledger knows reaches the page, and nothing is rewritten for nothing."""
 
+import io
 import json
 import re
+import signal
+import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from pipeline.app.showing import MOST_SHOWN
-from tests.app.project import Project, bought, project, small
-from tests.fakes import PaidHost
+from tests.app.project import Project, bought, icons, project, small
+from tests.e2e.machine import ended, started, until
+from tests.fakes import Order, PaidHost, Reply, answer_of
 
 
 def head(made: Project) -> Any:
@@ -167,3 +173,29 @@ def test_a_single_file_is_written_on_request(tmp_path: Path) -> None:
     assert made.pipeline("sheet", made.manifest, "--single-file").exit == 0
     assert all(thumb.startswith("data:image/webp;base64,") for _, _, thumb in head(made)["pictures"])
     assert MOST_SHOWN >= 10_000
+
+
+def test_a_second_signal_while_thumbnails_are_made_ends_the_run_at_once_with_a_page(tmp_path: Path) -> None:
+    def large(order: Order) -> Reply:
+        kept = io.BytesIO()
+        Pillow.new("RGB", (3000, 3000), tuple(sha256(order.prompt.encode()).digest()[:3])).save(kept, "PNG")
+        return Reply(body=answer_of(kept.getvalue()))
+
+    shop = small(tmp_path, icons(40))
+    with PaidHost(large).open() as url:
+        assert shop.at(url).run("--no-sheet").exit == 0
+    places = shop.output / "shop" / "thumbs"
+
+    def thumbs() -> int:
+        return len(list(places.glob("*.webp")))
+
+    process = started(shop)
+    until(lambda: thumbs() > 0, "a thumbnail")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.4)  # make sends a signal twice within milliseconds; a person takes longer
+    process.send_signal(signal.SIGINT)
+    assert ended(process).exit == 0, "everything is there"
+    assert thumbs() < 40
+    assert len(head(shop)["assets"]) == 40
+    assert shop.pipeline("sheet", shop.manifest).exit == 0
+    assert thumbs() == 40
