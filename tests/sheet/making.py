@@ -341,3 +341,15 @@ def _icons(made: Night) -> None:
                 said = f"photos/{item}.png: no such file"
                 how = {"shows": "", "state": State.FAILED, "reason": "input", "warnings": (said,)}
             made.asset(name, (("item", item),), prompt=f"An icon of {item}.", candidate=candidate, run=1, **how)
+
+
+def many(count: int, made: Night | None = None) -> tuple[Night, SheetData]:
+    """So many assets of two axes, each with a picture of its own and a story."""
+    made = made or Night()
+    keys = tuple(f"{number:05}" for number in range(count // 2))
+    made.shots.append(ShotShape(name="hero", axes=(("item", keys), ("colour", ("red", "teal")))))
+    for key in keys:
+        for colour in ("red", "teal"):
+            axes = (("item", key), ("colour", colour))
+            made.asset(f"hero/{key}/{colour}", axes, prompt=f"Item {key} in {colour}, a studio packshot. " * 6)
+    return made, made.data()

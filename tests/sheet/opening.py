@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,3 +109,13 @@ def open_file(browser: Browser, path: Path, *, width: int = 1280, height: int = 
     page.goto(path.as_uri())
     opened.drawn()
     return opened
+
+
+def first_picture(browser: Browser, path: Path) -> tuple[Page, float]:
+    """The page, and seconds from asking for it to its first decoded picture."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto("about:blank")
+    began = time.perf_counter()
+    page.goto(path.as_uri(), wait_until="commit")
+    page.locator("#shots .tile img").first.evaluate("image => image.decode()")
+    return page, time.perf_counter() - began

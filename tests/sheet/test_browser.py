@@ -1,7 +1,6 @@
 """The page in Chromium, opened from disk: what is seen, what keys do, and that hostile texts stay texts."""
 
 import re
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from pipeline.domain.step import AssetName
 from pipeline.sheet.model import SheetData, ShotShape
 from pipeline.sheet.overview import Job, write_overview
 from pipeline.sheet.writing import write
-from tests.sheet.making import HOSTILE, Night, night, run_row
-from tests.sheet.opening import Opened, needs_chromium, open_file, open_page
+from tests.sheet.making import HOSTILE, Night, many, night, run_row
+from tests.sheet.opening import Opened, first_picture, needs_chromium, open_file, open_page
 
 pytestmark = needs_chromium
 
@@ -536,28 +535,6 @@ def test_a_single_file_needs_nothing_beside_it(browser: Browser, tmp_path: Path)
 
 
 # --- many
-
-
-def many(count: int) -> tuple[Night, SheetData]:
-    """So many assets of two axes, each with a picture of its own and a story."""
-    made = Night()
-    keys = tuple(f"{number:05}" for number in range(count // 2))
-    made.shots.append(ShotShape(name="hero", axes=(("item", keys), ("colour", ("red", "teal")))))
-    for key in keys:
-        for colour in ("red", "teal"):
-            axes = (("item", key), ("colour", colour))
-            made.asset(f"hero/{key}/{colour}", axes, prompt=f"Item {key} in {colour}, a studio packshot. " * 6)
-    return made, made.data()
-
-
-def first_picture(browser: Browser, path: Path) -> tuple[Page, float]:
-    """The page, and seconds from asking for it to its first decoded picture."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto("about:blank")
-    began = time.perf_counter()
-    page.goto(path.as_uri(), wait_until="commit")
-    page.locator("#shots .tile img").first.evaluate("image => image.decode()")
-    return page, time.perf_counter() - began
 
 
 def test_two_thousand_assets_show_their_first_picture_in_a_second_and_a_half(browser: Browser, tmp_path: Path) -> None:
