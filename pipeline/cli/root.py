@@ -100,16 +100,22 @@ def run(arguments: Sequence[str]) -> int:
 
 def tell(error: BaseException) -> int:
     """Says in one line what went wrong and gives back the exit status it means."""
-    error = _innermost(error)
     if os.environ.get(DEBUG):
         import traceback
 
-        traceback.print_exception(error)
+        traceback.print_exception(_innermost(error))
+    if not isinstance(_innermost(error), KeyboardInterrupt | SystemExit):
+        click.echo(sentence(error), err=True)
+    return exit_for(error)
+
+
+def exit_for(error: BaseException) -> int:
+    """The exit status that whatever ended a command means."""
+    error = _innermost(error)
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
-    click.echo(sentence(error), err=True)
     return status_of(error) if isinstance(error, PipelineError) else 1
 
 

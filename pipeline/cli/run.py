@@ -94,10 +94,13 @@ def run(manifests: tuple[Path, ...], output: Path | None, as_json: bool, log: Pa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How one manifest ended. loaded: None when it could not even be read."""
+    """How one manifest ended. loaded: None when it could not even be read. said: for standard output. error: what it
+    ended with instead of a report."""
 
     message: "Message"
     loaded: "Manifest | None" = None
+    said: str = ""
+    error: Exception | None = None
 
 
 def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, given: dict[str, Any]) -> int:
@@ -105,7 +108,7 @@ def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, g
     from pipeline.app.tally import Tally
     from pipeline.app.world import World
     from pipeline.cli.journal import Journal
-    from pipeline.cli.root import sentence, tell
+    from pipeline.cli.root import exit_for, sentence, tell
     from pipeline.cli.screen import open_screen
 
     delivery: Delivery = given["delivery"]
@@ -125,19 +128,24 @@ def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, g
             if log is not None:
                 listeners.append(stack.enter_context(Journal(log, world.clock.now)))
             ended = _ordered(options, world, tally, listeners, as_json)
-        except Exception as error:  # noqa: BLE001 -- other manifests are still to be run; `tell` knows what it means
-            fault = sentence(error)
-            ended = Ended(message=Message(manifest=manifest.stem, exit=tell(error), fault=fault))
+        except Exception as error:  # noqa: BLE001 -- other manifests are still to be run; it is told below
+            message = Message(manifest=manifest.stem, exit=exit_for(error), fault=sentence(error))
+            ended = Ended(message=message, error=error)
+    # Only now: a live view takes its lines away when it ends, and whatever was printed below them.
+    if ended.error is not None:
+        tell(ended.error)
+    if ended.said:
+        _print(ended.said)
     return _pass_on(ended, delivery, world, given["notify"])
 
 
 def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "list[Recorder]", as_json: bool) -> Ended:
-    """Runs one manifest and prints what it came to; raises what kept it from being read."""
+    """Runs one manifest; raises what kept it from being read."""
     from pipeline.app.nightly.message import Message, link_of
     from pipeline.app.report import broken_off
     from pipeline.app.run import run_order
     from pipeline.app.shop import take_order
-    from pipeline.cli.root import sentence, tell
+    from pipeline.cli.root import exit_for, sentence
     from pipeline.cli.screen import has_colors
     from pipeline.cli.summary import summary
 
@@ -150,16 +158,19 @@ def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "li
     try:
         report = run_order(order)
     except Exception as error:  # noqa: BLE001 -- however it ended, a program that reads us is told
-        fault, status = sentence(error), tell(error)
+        fault, status = sentence(error), exit_for(error)
         if status in UNREPORTED:
-            return Ended(message=Message(manifest=name, exit=status, fault=fault), loaded=order.manifest)
+            return Ended(message=Message(manifest=name, exit=status, fault=fault), loaded=order.manifest, error=error)
         told = broken_off(name, order.places.output, tally, exit_status=status)
-        if as_json:
-            _print(json.dumps(told.as_json()))
-        return Ended(message=Message(manifest=name, exit=status, report=told, fault=fault), loaded=order.manifest)
-    _print(json.dumps(report.as_json()) if as_json else summary(report, color=has_colors(sys.stdout)))
+        return Ended(
+            message=Message(manifest=name, exit=status, report=told, fault=fault),
+            loaded=order.manifest,
+            said=json.dumps(told.as_json()) if as_json else "",
+            error=error,
+        )
     message = Message(manifest=name, exit=report.exit, report=report, link=link_of(world.environ, report))
-    return Ended(message=message, loaded=order.manifest)
+    said = json.dumps(report.as_json()) if as_json else summary(report, color=has_colors(sys.stdout))
+    return Ended(message=message, loaded=order.manifest, said=said)
 
 
 def _print(text: str) -> None:

@@ -1,10 +1,14 @@
 """What a person sees while it runs: the live view, plain lines, narrow terminals, readers that go away."""
 
+import contextlib
+import fcntl
 import io
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -178,6 +182,29 @@ def test_a_run_whose_reader_left_ends_as_it_would_have(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "output/night/poster/red.jpg").is_file()
+
+
+def _on_a_terminal(command: list[str], *, columns: int) -> str:
+    """Everything a command sends to a terminal of so many columns, standard output and error together."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    environ = {name: value for name, value in os.environ.items() if name not in {"CI", "NO_COLOR", "COLUMNS"}}
+    with subprocess.Popen(command, stdin=side, stdout=side, stderr=side, env=environ | {"TERM": "xterm"}):
+        os.close(side)
+        sent = b""
+        with contextlib.suppress(OSError):  # how Linux tells that the other side is closed
+            while piece := os.read(main, 65536):
+                sent += piece
+    os.close(main)
+    return sent.decode()
+
+
+def test_the_summary_is_printed_after_the_live_view_has_gone(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline", "run", str(project(tmp_path)), "--only", "poster/*"]
+    text = _on_a_terminal(command, columns=100)
+    assert "images a minute" in text, "there was a live view"
+    assert 0 < text.rfind("\x1b[2K") < text.rfind("night: 2 assets"), "nothing below the summary's first line is erased"
+    assert text.rstrip().endswith("index.html")
 
 
 def test_an_excerpt_shows_the_part_that_differs() -> None:
