@@ -14,7 +14,7 @@ import anyio
 from pipeline.domain.errors import MachineError, PipelineError
 from pipeline.domain.event import AssetSettled, Note
 from pipeline.domain.image import Image
-from pipeline.domain.record import AssetRow, Placement, RunId, Space, State
+from pipeline.domain.record import AssetRow, AttemptId, Placement, RunId, Slot, Space, State
 from pipeline.domain.step import Step
 from pipeline.ledger import Committer, Ledger
 from pipeline.plan import Settled
@@ -29,6 +29,9 @@ TROUBLE = 1000
 
 QUIET = frozenset({State.DONE, State.PLANNED})
 """States that are no trouble: there, or simply left for the next run."""
+
+HELD = frozenset({State.REFUSED, State.UNKNOWN})
+"""States that an earlier run may have left: nothing is asked, and why is what its attempt said."""
 
 SHOWN = frozenset({State.DONE, State.FAILED})
 """States whose picture, if there is one, is put into the output tree."""
@@ -57,6 +60,7 @@ class Placing:
     fault: MachineError | None = None
     closing: bool = False
     _known: dict[str, Placement] = field(default_factory=dict)
+    _said: dict[AttemptId, str] = field(default_factory=dict)
     _changed: anyio.Event = field(default_factory=anyio.Event)
     _shorter: anyio.Event = field(default_factory=anyio.Event)
 
@@ -109,7 +113,15 @@ class Placing:
     async def _placed(self, batch: list[Settled], steps: list[Step]) -> list[tuple[AssetRow, str]]:
         """Rows and notes of a batch whose copies are in place and written down. Raises MachineError."""
         paths = [path for step in steps for path in self._candidates(step)]
-        self._known = await self.committer.do(lambda ledger: ledger.placements.at(paths))
+        slots = [slot for end in batch if (slot := _held_by(end)) is not None]
+
+        def look_up(ledger: Ledger) -> None:
+            self._known = ledger.placements.at(paths)
+            self._said = {
+                row.attempt_id: row.message for slot in slots for row in ledger.attempts(attempt_id=slot.attempt_id)
+            }
+
+        await self.committer.do(look_up)
         placed = await self.blocking(lambda: [self._place(end, step) for end, step in zip(batch, steps, strict=True)])
         rows = [row for row, _, _ in placed]
         placements = [placement for _, placement, _ in placed if placement is not None]
@@ -200,6 +212,8 @@ class Placing:
         return placed.path, placed.placement, placed.note
 
     def _row(self, end: Settled, step: Step, space: Space, path: str) -> AssetRow:
+        held = _held_by(end)
+        said = self._said.get(held.attempt_id, "") if held else ""
         return AssetRow(
             manifest=self.manifest,
             space=space,
@@ -213,11 +227,17 @@ class Placing:
             model_alias=step.model_alias,
             key=end.key,
             state=end.state,
-            reason=end.reason,
+            reason=held.reason if held else end.reason,
             image=end.image,
             path=path.removeprefix(f"{self.manifest}/"),
             usd=end.usd,
-            warnings=end.warnings,
+            warnings=(said,) if said else end.warnings,
             run_id=self.run_id,
             updated_at=self.clock.now(),
         )
+
+
+def _held_by(end: Settled) -> Slot | None:
+    """What the ledger has of an asset that an earlier run left refused or unknown; None for every other."""
+    is_found = end.state in HELD and not end.entry.asks
+    return end.entry.slot if is_found else None

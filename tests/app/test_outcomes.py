@@ -247,3 +247,19 @@ def test_on_unknown_retry_asks_again_at_most_as_often_as_was_said(tmp_path: Path
         assert (ran.exit, len(host.orders), ran.json["usd"]["unknown"]) == (14, 2, 0.08)
         assert shop.run().json["requests"] == 0
     assert len(host.orders) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"),
+    [(error_reply(400, "moderation_blocked", "no hats"), "refused"), (Reply(body=b"<html>hello</html>"), "unknown")],
+)
+def test_why_an_asset_is_held_is_still_told_by_the_nights_after(reply: Reply, state: str, tmp_path: Path) -> None:
+    shop = small(tmp_path, icons(1))
+    with PaidHost(lambda _: reply).open() as url:
+        shop.at(url).run()
+        first = shop.index()[ASSET]
+        assert first["state"] == state
+        assert first["warnings"]
+        assert shop.run().json["requests"] == 0
+    assert shop.index()[ASSET] == first
+    assert first["warnings"][0] in shop.pipeline("status", shop.manifest).out
