@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from pipeline.app.tally import ShotTally, Tally
-from pipeline.cli.screen import clean, clock, line_of, seconds_left
+from pipeline.cli.screen import LONGEST, Story, clean, clock, seconds_left, wrapped
 from pipeline.domain.event import AttemptEnded, AttemptSent, Event, RunStarted
 from pipeline.domain.money import MicroUsd, show
 from pipeline.domain.record import State
@@ -64,6 +64,7 @@ class LiveScreen:
         self._tally = tally
         self._now = now
         self._began = now()
+        self._story = Story()
         self._flying: dict[str, tuple[tuple[str, ...], float]] = {}
         self._landed: deque[tuple[float, int]] = deque()
         self._budget: MicroUsd | None = None
@@ -97,9 +98,10 @@ class LiveScreen:
                 self._landed.append((self._now(), event.images))
             case _:
                 pass
-        line = line_of(event)
+        line = self._story.line(event)
         if line:
-            self._console.print(clean(line), markup=False, highlight=False, soft_wrap=True)
+            text = wrapped(clean(line, LONGEST), self._console.width)
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def view(self) -> "RenderableType":
         """Everything that is shown now. Called from the thread that redraws: reads copies only."""
@@ -118,7 +120,7 @@ class LiveScreen:
         from rich.text import Text
 
         busy = Counter(shot_of(assets[0]) for assets, _ in flying if assets)
-        shots = list(self._tally.shots.items())
+        shots = [(name, shot) for name, shot in list(self._tally.shots.items()) if shot.total]
         room = max(3, self._console.height - AROUND)
         if len(shots) > room:
             # What still moves is worth a row; what is finished is counted below.

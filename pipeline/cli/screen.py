@@ -4,7 +4,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -20,10 +20,16 @@ from pipeline.domain.event import (
     RunStarted,
 )
 from pipeline.domain.money import show
-from pipeline.domain.record import Outcome, Reason, State
+from pipeline.domain.record import Outcome, State
 
-NARROW = 60
-"""Columns below which a live view is no help."""
+NARROW = 72
+"""Columns below which a live view is no help: its line of money needs them."""
+
+LONGEST_MESSAGE = 200
+"""Characters of a host's words in a line; the log and the ledger have all of them."""
+
+LONGEST = 600
+"""Characters of a line of the story."""
 
 STORY_EVERY = 30.0
 """Seconds between two progress lines where there is no terminal."""
@@ -47,7 +53,7 @@ def open_screen(tally: Tally, stream: TextIO | None = None) -> Screen:
     """A live view where *stream* (standard error) is a terminal wide enough for one, plain lines elsewhere."""
     stream = stream or sys.stderr
     live = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
-    if live and _columns(stream) >= NARROW:
+    if live and columns(stream) >= NARROW:
         from pipeline.cli.live import LiveScreen
 
         return LiveScreen(tally, stream)
@@ -59,16 +65,18 @@ def has_colors(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _columns(stream: TextIO) -> int:
+def columns(stream: TextIO) -> int:
+    """How wide the terminal is that a stream writes to; 0 for a stream that is none."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns
-    except OSError:
+        return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except (OSError, ValueError):
         return 0
 
 
 def clean(text: str, width: int = 300) -> str:
     """Text of a host or a manifest made safe for a terminal: one line, no control or bidi characters."""
-    return "".join(c if c.isprintable() else " " for c in text)[:width]
+    line = "".join(c if c.isprintable() else " " for c in text[: width + 1])
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def wrapped(text: str, width: int) -> str:
@@ -78,21 +86,38 @@ def wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)
 
 
+class Story:
+    """The line each event is worth, empty for those that pass in silence; what was just told is not told again."""
+
+    def __init__(self) -> None:
+        self._cooled = ""
+
+    def line(self, event: Event) -> str:
+        """The line of the next event."""
+        match event:
+            case CoolDown() if event.seconds >= 1:
+                self._cooled = event.why
+            case Backoff() if event.why == self._cooled:
+                return ""
+            case _:
+                pass
+        return line_of(event)
+
+
 def line_of(event: Event) -> str:
     """The line an event is worth, empty for those that pass in silence."""
     match event:
-        case AttemptEnded() if event.outcome is not Outcome.DONE:
+        case AttemptEnded() if event.outcome in {Outcome.REFUSED, Outcome.UNKNOWN}:
             return _attempt_line(event)
-        case AssetSettled() if event.state is State.FAILED:
-            # What an attempt came to was told when it ended; a broken input had none.
-            words = f": {'; '.join(event.warnings)}" if event.reason == Reason.INPUT and event.warnings else ""
-            return f"failed    {event.asset}  {event.reason}{words}"
-        case AssetSettled() if event.warnings:
-            return f"note      {event.asset}  {'; '.join(event.warnings)}"
         case Backoff() if event.seconds >= 1:
-            return f"waits     {event.seconds:.0f} s at {event.provider}: {event.why}"
+            return f"again     {_named(event.assets)} in {event.seconds:.0f} s: {clean(event.why, LONGEST_MESSAGE)}"
+        case AssetSettled() if event.state is State.FAILED:
+            words = f": {clean('; '.join(event.warnings), LONGEST_MESSAGE)}" if event.warnings else ""
+            return f"failed    {event.asset}  {event.reason}{words}"
+        case AssetSettled() if event.state is State.DONE and event.warnings:
+            return f"note      {event.asset}  {'; '.join(event.warnings)}"
         case CoolDown() if event.seconds >= 1:
-            return f"cools     {event.provider} for {event.seconds:.0f} s: {event.why}"
+            return f"cools     {event.provider} for {event.seconds:.0f} s: {clean(event.why, LONGEST_MESSAGE)}"
         case ProviderStopped():
             return f"stopped   {event.provider}: {event.why}"
         case Note():
@@ -101,14 +126,20 @@ def line_of(event: Event) -> str:
             return ""
 
 
+def _named(assets: Sequence[str]) -> str:
+    """The first of the assets, and how many more."""
+    return assets[0] + (f" and {len(assets) - 1} more" if len(assets) > 1 else "")
+
+
 def _attempt_line(event: AttemptEnded) -> str:
-    asset = event.assets[0] + (f" and {len(event.assets) - 1} more" if len(event.assets) > 1 else "")
-    facts = [str(event.http_status) if event.http_status else "", event.code, event.message]
-    what = " ".join(fact for fact in facts if fact)
+    # Messages of hosts mostly begin with their status and code.
+    facts = [fact for fact in (str(event.http_status or ""), event.code) if fact not in event.message]
+    what = " ".join([*facts, clean(event.message, LONGEST_MESSAGE)])
     if event.outcome is Outcome.UNKNOWN:
         what += f", after {event.seconds:.1f} s; {show(event.usd)} kept aside"
         what += f" ({event.culprit})" if event.culprit else ""
-    return f"{event.outcome.value:<9} {asset}  {what}" + (f"  [{event.request_id}]" if event.request_id else "")
+    line = f"{event.outcome.value:<9} {_named(event.assets)}  {what}"
+    return line + (f"  [{event.request_id}]" if event.request_id else "")
 
 
 def progress_line(tally: Tally, seconds: float) -> str:
@@ -129,8 +160,8 @@ def progress_line(tally: Tally, seconds: float) -> str:
 
 
 def seconds_left(tally: Tally, seconds: float) -> float | None:
-    """Time left at the pace so far, in seconds; None before anything was made."""
-    made = sum(shot.states.total() for shot in tally.shots.values())
+    """Time left at the pace so far, in seconds; None before anything was made. What was not asked took no time."""
+    made = sum(tally.count(state) for state in (State.DONE, State.REFUSED, State.FAILED, State.UNKNOWN))
     rest = tally.total - sum(shot.settled for shot in tally.shots.values())
     return rest * seconds / made if made and rest > 0 else None
 
@@ -152,6 +183,7 @@ class PlainScreen:
         self._now = now
         self._began = self._told = now()
         self._tenth = 0
+        self._story = Story()
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +198,7 @@ class PlainScreen:
             self._tenth = 0
             budget = f", at most {show(event.budget)}" if event.budget is not None else ""
             self._say(f"{event.manifest}: {self._tally.total} assets{budget}")
-        line = line_of(event)
+        line = self._story.line(event)
         if line:
             self._say(line)
         if isinstance(event, AssetSettled) and self._tally.total:
@@ -184,10 +216,9 @@ class PlainScreen:
         # A reader that went away (`| head`) must never raise into a paid run.
         if self._stream is None:
             return
-        text = f"{time.strftime('%H:%M:%S')} {clean(line)}"
+        text = f"{time.strftime('%H:%M:%S')} {clean(line, LONGEST)}"
         try:
-            width = _columns(self._stream) if self._stream.isatty() else 0
-            self._stream.write(wrapped(text, width) + "\n")
+            self._stream.write(wrapped(text, columns(self._stream)) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             self._stream = None

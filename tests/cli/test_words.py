@@ -13,10 +13,10 @@ import pytest
 from pipeline.app.tally import Tally
 from pipeline.cli.options import ACCEPTABLE, Usd, Words
 from pipeline.cli.root import COMMANDS, run
-from pipeline.cli.screen import PlainScreen, clean, clock, line_of
-from pipeline.domain.event import AttemptEnded, Note
+from pipeline.cli.screen import PlainScreen, Story, clean, clock, line_of, seconds_left
+from pipeline.domain.event import AssetSettled, AttemptEnded, Backoff, CoolDown, Note, RunStarted
 from pipeline.domain.money import MicroUsd
-from pipeline.domain.record import AttemptId, Outcome
+from pipeline.domain.record import AttemptId, Outcome, RunId, State
 from pipeline.domain.step import AssetName
 from tests.app.project import icons, small
 from tests.fakes import Order, PaidHost, Reply, error_reply, sells
@@ -80,6 +80,74 @@ def test_an_attempt_that_brought_nothing_is_a_line_with_all_that_is_known() -> N
         "unknown   hero/a and 1 more  502 a page of a proxy, after 60.0 s; $0.04 kept aside"
         " (nginx's default of 60 s?)  [req_1]"
     )
+
+
+MODERATED = "HTTP 400 moderation_blocked: " + "No hats. " * 60
+
+
+def _ended(outcome: Outcome, message: str) -> AttemptEnded:
+    return AttemptEnded(
+        attempt_id=AttemptId("a"),
+        assets=(AssetName("hero/a"),),
+        provider="paid",
+        outcome=outcome,
+        http_status=400,
+        code="moderation_blocked",
+        message=message,
+        request_id="req_1",
+        images=0,
+        usd=MicroUsd(0),
+        seconds=1.0,
+    )
+
+
+def _settled(state: State, *warnings: str) -> AssetSettled:
+    return AssetSettled(
+        asset=AssetName("hero/a"),
+        shot="hero",
+        state=state,
+        reason="exhausted",
+        cached=False,
+        path="",
+        usd=MicroUsd(0),
+        warnings=warnings,
+    )
+
+
+def test_a_refusal_is_told_once_with_its_request_id_however_long_its_words_are() -> None:
+    line = line_of(_ended(Outcome.REFUSED, MODERATED))
+    assert line.startswith("refused   hero/a  HTTP 400 moderation_blocked: No hats.")
+    assert line.endswith("…  [req_1]")
+    assert line_of(_settled(State.REFUSED, MODERATED)) == "", "its attempt has told it"
+    assert line_of(_settled(State.DONE, "half the size")) == "note      hero/a  half the size"
+
+
+def test_a_try_that_is_repeated_is_not_told_as_failed_and_a_failure_says_why() -> None:
+    why = "HTTP 500 server_error: Sorry."
+    again = Backoff(assets=(AssetName("hero/a"),), provider="paid", attempt=1, seconds=2.0, why=why)
+    assert line_of(_ended(Outcome.FAILED, why)) == ""
+    assert line_of(again) == f"again     hero/a in 2 s: {why}"
+    assert line_of(_settled(State.FAILED, why)) == f"failed    hero/a  exhausted: {why}"
+
+
+def test_a_host_that_cools_down_is_told_once() -> None:
+    story, why = Story(), "HTTP 429 slow_down: Slow down."
+    assert story.line(CoolDown(provider="paid", seconds=1.0, why=why)) == f"cools     paid for 1 s: {why}"
+    again = Backoff(assets=(AssetName("hero/a"),), provider="paid", attempt=1, seconds=1.0, why=why)
+    assert story.line(again) == ""
+
+
+def test_time_left_goes_by_what_was_asked() -> None:
+    tally = Tally()
+    tally(RunStarted(run_id=RunId("r"), manifest="m", totals=(("hero", 40),), budget=None))
+    for state in (State.DONE, *[State.PLANNED] * 18, State.SKIPPED):
+        tally(_settled(state))
+    assert seconds_left(tally, 3.0) == 60.0
+
+
+def test_a_line_that_is_cut_says_so() -> None:
+    assert clean("abcdef", 4) == "abc…"
+    assert clean("abcd", 4) == "abcd"
 
 
 class Gone(io.StringIO):

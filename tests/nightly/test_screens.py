@@ -20,7 +20,7 @@ from pipeline.cli.live import Lasting, LiveScreen, bar, counts, shot_of
 from pipeline.cli.plan import excerpt
 from pipeline.cli.root import run
 from pipeline.cli.screen import PlainScreen, clean, has_colors, open_screen, wrapped
-from pipeline.domain.event import AssetSettled, AttemptEnded, AttemptSent, Event, RunStarted
+from pipeline.domain.event import AssetSettled, AttemptEnded, AttemptSent, Event, Note, RunStarted
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import AttemptId, Outcome, RunId, State
 from pipeline.domain.step import AssetName
@@ -103,6 +103,26 @@ def test_the_live_view_has_a_bar_a_shot_flights_pace_money_and_time_left() -> No
     assert "$0.06 spent, $0.04 reserved, $0.00 unknown, of $5.00" in text
     assert "left" in text
     assert "3 of 6, 1 in flight" in text
+
+
+def test_shots_that_are_not_asked_for_have_no_bar() -> None:
+    tally = Tally()
+    screen = LiveScreen(tally, io.StringIO())
+    tally(RunStarted(run_id=RunId("r"), manifest="m", totals=(("hero", 4), ("cutout", 0)), budget=None))
+    console = Console(file=io.StringIO(), width=100, height=30)
+    with console.capture() as shown:
+        console.print(screen.view())
+    assert "hero" in shown.get()
+    assert "cutout" not in shown.get()
+
+
+def test_what_stays_above_the_live_view_breaks_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = io.StringIO()
+    LiveScreen(Tally(), stream)(Note(text="wonderful " * 20))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) > 1
+    assert all(line.strip().split()[-1] == "wonderful" for line in lines)
 
 
 def test_no_line_of_the_live_view_is_longer_than_the_terminal() -> None:
