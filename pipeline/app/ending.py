@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.app.exits import Exit, worst
 from pipeline.app.nightly.sidecar import write_sidecars
-from pipeline.app.options import RunOptions
+from pipeline.app.options import Choice, RunOptions
 from pipeline.app.placing import Placing
 from pipeline.app.report import RunReport
 from pipeline.app.shop import Shop
@@ -94,6 +94,7 @@ def finish(shop: Shop, ending: Ending, hurried: Callable[[], bool]) -> RunReport
         stops=tuple(stops),
         older_unknown=older,
         next_steps=tuple(next_steps(shop, older)),
+        ideas=tuple(ideas(shop.options.choice)),
     )
     return _delivered(shop, report)
 
@@ -124,14 +125,21 @@ def _stamp(stamp: Path, stops: list[str]) -> int:
 
 
 def next_steps(shop: Shop, unknown: int) -> Iterator[str]:
-    """Commands worth typing now, at most three."""
-    file = shop.options.choice.manifest
-    tally = shop.tally
+    """Commands that settle what this run left, the most urgent first."""
+    choice, tally = shop.options.choice, shop.tally
     if unknown:
-        yield f"pipeline reconcile {file}      # {unknown} outcome{'s' if unknown > 1 else ''} nobody knows"
+        yield f"pipeline reconcile {choice.place}      # {unknown} outcome{'s' if unknown > 1 else ''} nobody knows"
     if tally.count(State.REFUSED):
-        yield f"pipeline run {file} --retry refused      # asks refused ones again; better change their prompt"
+        again = replace(choice, retry_refused=True).typed
+        yield f"pipeline run {again}      # asks refused ones again; better change their prompt"
     if tally.count(State.FAILED):
-        yield f"pipeline status {file}      # what failed and why"
-    if tally.count(State.PLANNED) and not unknown:
-        yield f"pipeline run {file}      # goes on where this run stopped"
+        yield f"pipeline status {choice.place}      # what failed and why"
+    if tally.count(State.PLANNED):
+        yield f"pipeline run {choice.typed}      # goes on where this run stopped"
+
+
+def ideas(choice: Choice) -> Iterator[str]:
+    """What a person may want to do with what is there, where nothing is left to settle."""
+    yield f"pipeline plan {choice.place}      # after a change: what it would cost, before it is bought"
+    yield f"pipeline run {choice.place} --again ASSET      # another look at a picture; the old one is kept"
+    yield f"pipeline status {choice.place}      # how everything stands, and the money"

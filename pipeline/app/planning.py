@@ -8,6 +8,7 @@ from typing import Self
 
 from pipeline.app.cautions import refuse_broken
 from pipeline.app.desk import ReadingDesk, open_reading
+from pipeline.app.naming import refuse_unmatched
 from pipeline.app.options import Choice
 from pipeline.app.timing import seconds_for
 from pipeline.app.world import World
@@ -107,11 +108,13 @@ class Planning:
     def __init__(self, choice: Choice, world: World) -> None:
         self._choice = choice
         self._world = world
-        self._stack = ExitStack()
-        self.desk: ReadingDesk = open_reading(choice, world, self._stack)
-        manifest = self.desk.manifest
-        if choice.strict:
-            refuse_broken(self.desk.plan, manifest)
+        with ExitStack() as stack:
+            self.desk: ReadingDesk = open_reading(choice, world, stack)
+            manifest = self.desk.manifest
+            refuse_unmatched(self.desk.plan, choice)
+            if choice.strict:
+                refuse_broken(self.desk.plan, manifest)
+            self._stack = stack.pop_all()
         self.report = PlanReport(
             manifest=manifest.name,
             shots={name: Sums() for name, _ in self.desk.plan.totals()},

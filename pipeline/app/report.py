@@ -13,7 +13,8 @@ class RunReport:
     """One execution of one plan.
 
     seconds: wall time. trouble: assets that are not there, worst first. stops: why work was left, one line each.
-    older_unknown: unsettled attempts of earlier runs of this manifest. next_steps: commands worth typing now.
+    older_unknown: unsettled attempts of earlier runs of this manifest. next_steps: commands that settle what is left,
+    the most urgent first. ideas: what else may be typed.
     """
 
     run_id: RunId
@@ -27,6 +28,7 @@ class RunReport:
     stops: tuple[str, ...] = ()
     older_unknown: int = 0
     next_steps: tuple[str, ...] = ()
+    ideas: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Json]:
         """The object of ``pipeline run --json``."""

@@ -15,6 +15,7 @@ from pipeline.app.ending import Ending, finish
 from pipeline.app.exits import Exit, worst
 from pipeline.app.forgetting import forget_unwanted
 from pipeline.app.locking import take_lock
+from pipeline.app.naming import refuse_unmatched, unmatched
 from pipeline.app.parts import Counter, Counters, Desk
 from pipeline.app.recovering import recover, tidy
 from pipeline.app.report import RunReport
@@ -87,6 +88,7 @@ async def _prepare(shop: Shop) -> Ready:
     guard_feeds(shop.manifest, shop.ledger, accepted="feed" in shop.options.accept)
     await fetch_inputs(shop.manifest, shop.inputs)
     plan = await in_thread(lambda: _plan(shop))
+    await in_thread(lambda: _check_patterns(shop, plan))
     if shop.options.choice.strict:
         await in_thread(lambda: refuse_broken(plan, shop.manifest))
     refuse_unpriced(plan, shop.manifest)
@@ -152,6 +154,14 @@ def _plan(shop: Shop) -> Plan:
         except InputFault:
             continue  # the assets that name it say so
     return make_plan(shop.manifest, shop.inputs, shop.catalogue)
+
+
+def _check_patterns(shop: Shop, plan: Plan) -> None:
+    """Raises UserError for patterns that match nothing; notes them where another manifest may have been meant."""
+    if shop.options.alone:
+        refuse_unmatched(plan, shop.options.choice)
+    for line in unmatched(plan, shop.options.choice):
+        shop.recorder(Note(text=line))
 
 
 def _purse(shop: Shop) -> Purse:

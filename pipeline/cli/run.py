@@ -88,6 +88,7 @@ UNREPORTED = frozenset({2, 75})
 def run(manifests: tuple[Path, ...], output: Path | None, as_json: bool, log: Path | None, **given: Any) -> int:
     """Make what the manifests want: resume, and never buy what the ledger has."""
     given["delivery"] = Delivery(junit=given.pop("junit"), page=given.pop("page"))
+    given["alone"] = len(manifests) == 1
     statuses = [_one(manifest, output, as_json, log, dict(given)) for manifest in manifests]
     return worst(statuses)
 
@@ -120,6 +121,7 @@ def _one(manifest: Path, output: Path | None, as_json: bool, log: Path | None, g
         wait=given["wait"],
         fail_fast=given["fail_fast"],
         delivery=delivery,
+        alone=given["alone"],
     )
     world, tally = World(), Tally()
     with ExitStack() as stack:
@@ -146,7 +148,7 @@ def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "li
     from pipeline.app.run import run_order
     from pipeline.app.shop import take_order
     from pipeline.cli.root import exit_for, sentence
-    from pipeline.cli.screen import has_colors
+    from pipeline.cli.screen import columns, has_colors
     from pipeline.cli.summary import summary
 
     def tell_all(event: "Event") -> None:
@@ -169,7 +171,11 @@ def _ordered(options: RunOptions, world: "World", tally: "Tally", listeners: "li
             error=error,
         )
     message = Message(manifest=name, exit=report.exit, report=report, link=link_of(world.environ, report))
-    said = json.dumps(report.as_json()) if as_json else summary(report, color=has_colors(sys.stdout))
+    said = (
+        json.dumps(report.as_json())
+        if as_json
+        else summary(report, color=has_colors(sys.stdout), width=columns(sys.stdout))
+    )
     return Ended(message=message, loaded=order.manifest, said=said)
 
 

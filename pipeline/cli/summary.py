@@ -1,30 +1,41 @@
 """The end of a run in a few lines: what was made, reused and spent, what is missing and why, what to do next."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from pipeline.app.report import RunReport
 from pipeline.app.tally import Tally
-from pipeline.cli.screen import clean, clock
+from pipeline.cli.screen import clean, clock, wrapped
 from pipeline.domain.money import show
 from pipeline.domain.record import AssetRow, State
 
 SHOWN = 8
 """Missing assets that are named one by one; the sheet names them all."""
 
+STEPS = 3
+"""Things to do next: more are not done."""
+
 STYLES = {"good": "32", "bad": "31", "dim": "2"}
 
 
-def summary(report: RunReport, *, color: bool) -> str:
-    """The summary, without a final newline."""
+def summary(report: RunReport, *, color: bool, width: int = 0) -> str:
+    """The summary, without a final newline. width: of the terminal it is for; 0 for none."""
     lines = [headline(report), money_line(report.tally)]
-    lines += [paint(f"  {line}", "bad", color=color) for line in trouble_lines(report)]
-    lines += [f"stopped: {stop}" for stop in report.stops]
-    if report.sheet is not None:
-        lines.append(f"sheet    {report.sheet}")
-    if report.next_steps:
-        lines.append("next")
-        lines += [f"  {step}" for step in report.next_steps]
-    return "\n".join(lines)
+    trouble = [f"  {line}" for line in trouble_lines(report)]
+    stops = [f"stopped: {stop}" for stop in report.stops]
+    after = [f"sheet    {report.sheet}"] if report.sheet is not None else []
+    steps = [*report.next_steps, *(idea for idea in report.ideas if not _is_told(idea, report.next_steps))]
+    if steps:
+        after += ["next", *(f"  {step}" for step in steps[:STEPS])]
+    told = [paint(wrapped(line, width), "bad", color=color) for line in trouble]
+    return "\n".join(
+        [*(wrapped(line, width) for line in lines), *told, *(wrapped(line, width) for line in [*stops, *after])]
+    )
+
+
+def _is_told(idea: str, steps: Sequence[str]) -> bool:
+    """Whether one of the steps is the same command."""
+    return any(step.partition("  #")[0] == idea.partition("  #")[0] for step in steps)
 
 
 def paint(text: str, style: str, *, color: bool) -> str:
@@ -75,4 +86,6 @@ def trouble_lines(report: RunReport) -> list[str]:
 
 def _missing(row: AssetRow) -> str:
     why = clean("; ".join(part for part in (row.reason, *row.warnings) if part), 160)
+    if row.state is State.SKIPPED:
+        why = f"{row.parent} is not there"
     return f"{row.state.value:<8} {clean(row.asset, 100)}" + (f"  {why}" if why else "")

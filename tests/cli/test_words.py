@@ -10,10 +10,12 @@ from pathlib import Path
 import click
 import pytest
 
+from pipeline.app.report import RunReport
 from pipeline.app.tally import Tally
 from pipeline.cli.options import ACCEPTABLE, Usd, Words
 from pipeline.cli.root import COMMANDS, run
 from pipeline.cli.screen import PlainScreen, Story, clean, clock, line_of, seconds_left
+from pipeline.cli.summary import summary
 from pipeline.domain.event import AssetSettled, AttemptEnded, Backoff, CoolDown, Note, RunStarted
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import AttemptId, Outcome, RunId, State
@@ -174,8 +176,41 @@ def test_a_summary_says_what_was_made_what_is_missing_and_what_to_do_next(tmp_pa
     assert "shop: 3 assets: 2 made, 0 reused, 1 refused" in ran.out
     assert "3 requests, $0.08 spent" in ran.out
     assert "icon/item000" in ran.out
-    assert "--retry refused" in ran.out
+    commands = [line.partition("  #")[0].strip() for line in ran.out.partition("\nnext\n")[2].splitlines()]
+    typed = str(shop.manifest)
+    assert commands == [
+        f"pipeline run {typed} --retry refused",
+        f"pipeline plan {typed}",
+        f"pipeline run {typed} --again ASSET",
+    ]
     assert "\x1b[" not in ran.out, "no colours where there is no terminal"
+
+
+def test_what_to_do_next_finds_the_same_ledger_and_the_same_keys(tmp_path: Path) -> None:
+    shop = small(tmp_path, icons(3))
+    with PaidHost(respond).open() as url:
+        options = ("--output", tmp_path / "a b", "--only", "icon/*", "--set", "shots.icon.n=2", "--limit", "1")
+        ran = shop.at(url).pipeline("run", shop.manifest, *options, "--again", "icon/*", "--budget", "2.50")
+    steps = ran.out.partition("\nnext\n")[2].splitlines()
+    typed = f"{shop.manifest} --output '{tmp_path}/a b'"
+    narrowed = f"{typed} --only 'icon/*' --set shots.icon.n=2 --limit 1 --budget 2.5"
+    assert steps[0].startswith(f"  pipeline run {narrowed} --retry refused ")
+    assert steps[1].startswith(f"  pipeline run {narrowed}  ")
+    assert len(steps) == 3
+
+
+def test_a_summary_fits_a_narrow_terminal(tmp_path: Path) -> None:
+    tally = Tally()
+    tally(RunStarted(run_id=RunId("r"), manifest="m", totals=(("hero", 1),), budget=None))
+    tally(_settled(State.PLANNED))
+    steps = (f"pipeline run {'m' * 20}.yaml      # goes on where this run stopped",)
+    report = RunReport(
+        run_id=RunId("r"), manifest="m", exit=13, tally=tally, seconds=3, sheet=None, folder=tmp_path,
+        stops=("the deadline: " + "too late " * 10,), next_steps=steps,
+    )  # fmt: skip
+    text = summary(report, color=False, width=40)
+    assert max(map(len, text.splitlines())) <= 40
+    assert text.split() == summary(report, color=False).split()
 
 
 def test_results_go_to_standard_output_and_the_rest_elsewhere(tmp_path: Path) -> None:
