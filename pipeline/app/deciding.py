@@ -12,6 +12,7 @@ import anyio
 
 from pipeline.app.desk import ReadingDesk, load_manifest, open_reading
 from pipeline.app.locking import take_lock
+from pipeline.app.naming import nearest
 from pipeline.app.options import Choice
 from pipeline.app.shop import open_for_writing
 from pipeline.app.world import World, in_thread, output_of
@@ -30,12 +31,21 @@ T = TypeVar("T")
 
 
 def unknown_of(manifest: Path, output: Path | None, assets: Sequence[str], world: World) -> tuple[AttemptRow, ...]:
-    """Unsettled unknown attempts of a manifest, of assets that match any of the patterns. Blocks."""
+    """Unsettled unknown attempts of a manifest, of assets that match any of the patterns. Blocks.
+
+    Raises UserError for a pattern that matches no asset whose outcome is unknown, where there is any.
+    """
     from pipeline.app.looking import open_reader  # noqa: PLC0415
 
     name = load_manifest(Choice(manifest=manifest), world)[0].name
     with ExitStack() as stack:
         rows = open_reader(output_of(manifest, output), world, stack).unknown(name)
+    held = [asset for row in rows for asset in row.assets]
+    for pattern in assets:
+        if held and not any(_matches(asset, [pattern]) for asset in held):
+            near = nearest(pattern, held)
+            hint = f"did you mean '{near}'?" if near else f"see `pipeline status {manifest}`"
+            raise UserError(f"{manifest}: '{pattern}' is no asset whose outcome is unknown ({hint})")
     return tuple(row for row in rows if not assets or any(_matches(asset, assets) for asset in row.assets))
 
 

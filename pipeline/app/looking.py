@@ -1,6 +1,7 @@
 """`status`, `trace` and `recall`: what the ledger says, as values."""
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,13 +10,14 @@ from pathlib import Path
 from pipeline.app.desk import load_manifest, space_of
 from pipeline.app.options import Choice
 from pipeline.app.showing import current_rows
+from pipeline.app.timing import midnight
 from pipeline.app.world import World, output_around, output_of
 from pipeline.domain.digest import Digest, Json, digest_of
 from pipeline.domain.errors import UserError
 from pipeline.domain.money import FREE, MicroUsd, to_usd
 from pipeline.domain.record import AssetRow, AttemptRow, Money, RunRow, State
 from pipeline.domain.step import KeyParts
-from pipeline.ledger import Ledger, Tally, open_ledger
+from pipeline.ledger import Learned, Ledger, Tally, open_ledger
 from pipeline.manifest.model import Manifest
 from pipeline.store import Places, unstamped
 
@@ -28,8 +30,21 @@ def open_reader(output: Path, world: World, stack: ExitStack) -> Ledger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What is used of a provider's pictures of the day (UTC)."""
+
+    provider: str
+    used: int
+    images_per_day: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How a manifest, or all of an output folder, stands."""
+    """How a manifest, or all of an output folder, stands.
+
+    trouble: assets that are not there although they were tried; an unknown one is told by its attempt in *unknown*.
+    limits: what pacing has learned, by provider and key.
+    """
 
     subject: str
     states: dict[str, int]
@@ -39,7 +54,8 @@ class Status:
     month: Money
     total: Money
     saved: MicroUsd = FREE
-    limits: tuple[str, ...] = ()
+    limits: tuple[Learned, ...] = ()
+    quotas: tuple[Quota, ...] = ()
 
     def as_json(self) -> dict[str, Json]:
         """For ``--json``."""
@@ -52,6 +68,14 @@ class Status:
             ],
             "unknown": [attempt_json(row) for row in self.unknown],
             "runs": [run_json(row) for row in self.runs],
+            "limits": [
+                {"provider": learned.provider, "at": learned.at.isoformat(), **learned.limits}
+                for learned in self.limits
+            ],
+            "today": [
+                {"provider": quota.provider, "images": quota.used, "images_per_day": quota.images_per_day}
+                for quota in self.quotas
+            ],
             "usd": {
                 "month": {"spent": to_usd(self.month.spent), "unknown": to_usd(self.month.unknown)},
                 "total": {"spent": to_usd(self.total.spent), "unknown": to_usd(self.total.unknown)},
@@ -105,6 +129,7 @@ def status_of(manifest: Path | None, output: Path | None, world: World) -> Statu
         if manifest is None:
             ledger = open_reader(output_around(Path.cwd(), output), world, stack)
             name, subject = None, "all manifests"
+            quotas: tuple[Quota, ...] = ()
             trouble: list[AssetRow] = []
             states = _summed(ledger.tallies())
         else:
@@ -112,6 +137,7 @@ def status_of(manifest: Path | None, output: Path | None, world: World) -> Statu
             ledger = open_reader(output_of(manifest, output), world, stack)
             name = subject = loaded.name
             states, trouble = _standing(loaded, ledger)
+            quotas = tuple(quotas_of(loaded, ledger, world))
         return Status(
             subject=subject,
             states=dict(states),
@@ -120,12 +146,13 @@ def status_of(manifest: Path | None, output: Path | None, world: World) -> Statu
             runs=ledger.runs(name, 5),
             month=ledger.money_since(month, name),
             total=ledger.money_since(None, name),
-            limits=tuple(_limits(ledger)),
+            limits=tuple(learned for learned in ledger.memory.all_limits() if learned.limits),
+            quotas=quotas,
         )
 
 
 def _standing(manifest: Manifest, ledger: Ledger) -> tuple[Counter[str], list[AssetRow]]:
-    """A manifest's assets by state, and the first that are not done.
+    """A manifest's assets by state, and the first that were tried and are not there.
 
     Where all its models share a key space, the ledger's own sums tell, and rows are read only when one is missing;
     else each asset counts in the space its model has now, which only its row tells.
@@ -136,12 +163,13 @@ def _standing(manifest: Manifest, ledger: Ledger) -> tuple[Counter[str], list[As
         for tally in ledger.tallies(manifest.name):
             if tally.space in spaces:
                 sums[tally.state.value] += tally.assets
-        if set(sums) <= {State.DONE.value}:
+        if set(sums) <= {State.DONE.value, State.PLANNED.value}:
             return sums, []
     else:
         sums = Counter(row.state.value for row in current_rows(manifest, ledger))
-    missing = (row for row in current_rows(manifest, ledger) if row.state is not State.DONE)
-    return sums, list(islice(missing, min(TROUBLE, sums.total() - sums[State.DONE.value])))
+    tried = sums.total() - sums[State.DONE.value] - sums[State.PLANNED.value]
+    missing = (row for row in current_rows(manifest, ledger) if row.state not in {State.DONE, State.PLANNED})
+    return sums, list(islice(missing, min(TROUBLE, tried)))
 
 
 def _summed(tallies: tuple[Tally, ...]) -> Counter[str]:
@@ -151,15 +179,12 @@ def _summed(tallies: tuple[Tally, ...]) -> Counter[str]:
     return states
 
 
-def _limits(ledger: Ledger) -> list[str]:
-    lines = []
-    for learned in ledger.memory.all_limits():
-        told = ", ".join(
-            f"{name} {value:g}" for name, value in learned.limits.items() if isinstance(value, int | float)
-        )
-        if told:
-            lines.append(f"{learned.provider}: {told} (learned {learned.at:%Y-%m-%d})")
-    return lines
+def quotas_of(manifest: Manifest, ledger: Ledger, world: World) -> Iterator[Quota]:
+    """The day's quotas of a manifest's providers (``limits.images_per_day``), and what all keys used of them."""
+    for name, spec in manifest.providers.items():
+        if spec.limits.images_per_day is not None:
+            used = ledger.images_since(spec.base_url, midnight(world.clock.now()))
+            yield Quota(provider=name, used=used, images_per_day=spec.limits.images_per_day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,16 +224,22 @@ def trace_file(file: Path, output: Path | None, world: World) -> Origin:
     try:
         digest = digest_of(unstamped(file.read_bytes()))
     except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}") from error
+        raise UserError(f"{file}: cannot be read: {error.strerror} (check the path)") from error
     with ExitStack() as stack:
-        ledger = open_reader(_output_for(file, output), world, stack)
+        ledger = open_reader(output_for(file, output), world, stack)
         origin = origin_of(ledger, digest, file)
+        if origin is None and ledger.memory.input_sources(digest):
+            raise UserError(f"{file}: an input, not a picture of ours (`pipeline recall` lists what was made from it)")
         if origin is None:
             raise UserError(f"{file}: this ledger has never seen these bytes (edited, or from another output folder?)")
         return origin
 
 
-def _output_for(file: Path, output: Path | None) -> Path:
+def output_for(file: Path, output: Path | None) -> Path:
+    """The output folder for a command about a file: around the file, else around where it is typed.
+
+    Raises UserError when there is none.
+    """
     try:
         return output_around(file.absolute().parent, output)
     except UserError:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from pipeline.app.desk import secret_of, space_of
+from pipeline.app.timing import midnight
 from pipeline.app.world import World, in_thread
 from pipeline.budget import Budgeted, Purse
 from pipeline.domain.capability import Limits
@@ -168,9 +169,16 @@ class Counters:
                 provider=spec.name,
                 recorder=self.desk.recorder,
                 learned=self._learned(spec.name, address.key_fingerprint),
+                used_today=self._used_today(spec, address.key_fingerprint),
                 network=None if embedded else NetworkGate(_probe(spec), patience=self.desk.manifest.run.network_wait),
             )
         return self._doors[at]
+
+    def _used_today(self, spec: ProviderSpec, fingerprint: str) -> int:
+        """What earlier runs have taken of the day's quota (UTC); not counted where there is none."""
+        if spec.limits.images_per_day is None:
+            return 0
+        return self.desk.ledger.images_since(spec.base_url, midnight(self.desk.world.clock.now()), fingerprint)
 
     def _learned(self, provider: str, fingerprint: str) -> LearnedLimits | None:
         kept = self.desk.ledger.memory.limits(provider, fingerprint)

@@ -3,8 +3,8 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from pipeline.app.looking import open_reader
-from pipeline.app.world import World, output_around
+from pipeline.app.looking import open_reader, output_for
+from pipeline.app.world import World
 from pipeline.domain.digest import Digest, digest_of
 from pipeline.domain.errors import UserError
 from pipeline.domain.record import AssetRow
@@ -15,9 +15,9 @@ def recall_photo(photo: Path, output: Path | None, world: World) -> tuple[AssetR
     try:
         digest = digest_of(photo.read_bytes())
     except OSError as error:
-        raise UserError(f"{photo}: cannot be read: {error.strerror}") from error
+        raise UserError(f"{photo}: cannot be read: {error.strerror} (check the path)") from error
     with ExitStack() as stack:
-        ledger = open_reader(output_around(Path.cwd(), output), world, stack)
+        ledger = open_reader(output_for(photo, output), world, stack)
         seen: set[Digest] = set()
         rows: dict[tuple[str, str, str], AssetRow] = {}
         front = [digest]

@@ -1,7 +1,7 @@
 """How long things take: a plan at its limits and latencies, and how far away a deadline is."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -49,6 +49,11 @@ def images_per_minute(manifest: Manifest, providers: Iterable[str]) -> float | N
             return None
         rates.append(rate)
     return float(sum(rates)) if rates else None
+
+
+def midnight(now: datetime) -> datetime:
+    """When this day began; quotas of hosts mostly go by UTC."""
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def seconds_until(run: RunSpec, now: datetime) -> float | None:

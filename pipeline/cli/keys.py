@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.completion import complete_asset
-from pipeline.cli.options import json_option, manifest_argument, output_option, wait_option
+from pipeline.cli.options import json_option, manifest_argument, output_option, say, wait_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,27 +38,31 @@ def why(
     if as_json:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False))
     else:
-        for line in why_lines(found, manifest):
-            click.echo(line)
+        for line in why_lines(found, choice.place):
+            say(line)
     return 0
 
 
-def why_lines(found: "Why", manifest: Path) -> "Iterator[str]":
-    """The reason for people."""
+def why_lines(found: "Why", place: str) -> "Iterator[str]":
+    """The reason for people. place: the manifest and its output, as they are typed."""
     from pipeline.cli.screen import clean
     from pipeline.domain.money import show
+    from pipeline.domain.record import State
 
-    yield f"{'asked' if found.asks else 'kept':<8} {clean(found.asset)}: {clean(found.why)}"
+    why = "its picture is of what the manifest says now" if found.why == "cached" else found.why
+    word = "asked" if found.asks else "kept" if found.state is State.DONE else found.state.value
+    yield f"{word:<8} {clean(found.asset)}: {clean(why)}"
     for change in found.differences:
         yield f"  {change.part:<10} {_shown(change.old)}  ->  {_shown(change.new)}"
     if not found.asks:
         return
     cost = f"cost     {show(found.own)}"
     if found.followers:
-        cost += f", then {found.followers} that follow it: {show(found.behind)}"
+        follow = "1 that follows" if found.followers == 1 else f"{found.followers} that follow"
+        cost += f", then {follow} it: {show(found.behind)}"
     yield cost
     if found.differences:
-        yield f"or keep  pipeline bless {manifest} '{found.asset}'"
+        yield f"or keep  pipeline bless {place} '{found.asset}'"
 
 
 def _shown(value: object) -> str:

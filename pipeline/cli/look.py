@@ -6,13 +6,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import json_option, manifest_argument, output_option
+from pipeline.cli.options import json_option, manifest_argument, output_option, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pipeline.app.looking import Origin, Status
+    from pipeline.domain.digest import Json
     from pipeline.domain.record import AttemptRow, RunRow
+
+
+LEARNED = {
+    "seconds": "an answer takes about {:.1f} s",
+    "concurrency": "{:.0f} at once went well",
+    "requests_per_minute": "it states {:.0f} requests a minute",
+    "images_per_minute": "it states {:.0f} images a minute",
+    "tokens_per_minute": "it states {:.0f} tokens a minute",
+    "found_per_minute": "it lets about {:.0f} requests a minute through",
+}
+"""What pacing keeps from one run to the next, in words."""
 
 
 @click.command(epilog="Example: pipeline status jobs/product-shots.yaml")
@@ -29,7 +41,9 @@ def status(manifest: Path | None, output: Path | None, as_json: bool) -> int:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False))
     else:
         for line in status_lines(found):
-            click.echo(line)
+            say(line)
+        if found.unknown:
+            say(f"next     pipeline reconcile {manifest or 'MANIFEST'}      # says what became of what is unknown")
     return 0
 
 
@@ -40,19 +54,41 @@ def status_lines(found: "Status") -> "Iterator[str]":
 
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     yield f"{found.subject}: {counts or 'nothing yet (pipeline run makes the first pictures)'}"
-    for row in found.trouble:
-        why = clean("; ".join(part for part in (row.reason, *row.warnings) if part), 160)
-        yield f"  {row.state.value:<8} {clean(row.asset, 90)}" + (f"  {why}" if why else "")
-    for attempt in found.unknown:
-        yield f"  {unknown_line(attempt)}"
+    yield from (f"  {unknown_line(attempt)}" for attempt in found.unknown)
+    yield from _trouble(found)
     money = f"money    this month {show(found.month.spent)} spent, in all {show(found.total.spent)}"
     if found.total.unknown:
         money += f"; {show(found.total.unknown)} unknown, counted until it is reconciled"
     yield money
-    for run in found.runs:
-        yield f"run      {run_line(run)}"
-    for limit in found.limits:
-        yield f"limits   {clean(limit)}"
+    for quota in found.quotas:
+        yield f"today    {quota.used} of {quota.images_per_day} images at {clean(quota.provider)} (UTC)"
+    yield from (f"run      {run_line(run)}" for run in found.runs)
+    for learned in found.limits:
+        facts = ", ".join(limit_words(learned.limits))
+        yield f"learned  {clean(learned.provider)}: {facts} ({learned.at:%Y-%m-%d})"
+
+
+def _trouble(found: "Status") -> "Iterator[str]":
+    """Assets that are not there; an unknown one whose attempt was told is not told again."""
+    from pipeline.cli.screen import clean
+    from pipeline.domain.record import State
+
+    told = {asset for attempt in found.unknown for asset in attempt.assets}
+    for row in found.trouble:
+        if row.state is State.UNKNOWN and row.asset in told:
+            continue
+        why = clean("; ".join(part for part in (row.reason, *row.warnings) if part), 160)
+        if row.state is State.SKIPPED:
+            why = f"{clean(row.parent or '', 90)} is not there"
+        yield f"  {row.state.value:<8} {clean(row.asset, 90)}" + (f"  {why}" if why else "")
+
+
+def limit_words(limits: "Mapping[str, Json]") -> "Iterator[str]":
+    """What pacing learned of a provider, for people."""
+    for name, words in LEARNED.items():
+        value = limits.get(name)
+        if isinstance(value, int | float):
+            yield words.format(value)
 
 
 def unknown_line(row: "AttemptRow") -> str:
@@ -94,7 +130,7 @@ def trace(file: Path, output: Path | None, as_json: bool) -> int:
         click.echo(json.dumps(origin.as_json(), ensure_ascii=False))
     else:
         for line in origin_lines(origin):
-            click.echo(line)
+            say(line)
     return 0
 
 

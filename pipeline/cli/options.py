@@ -1,5 +1,6 @@
-"""Options that several commands share, and how their values are read."""
+"""What several commands share: options, how their values are read, how a line is printed."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -143,3 +144,10 @@ def choice_of(manifest: Path, output: Path | None, given: dict[str, Any]) -> Cho
         retry_refused=given.pop("retry") == "refused",
         strict=given.pop("strict"),
     )
+
+
+def say(line: str) -> None:
+    """Prints a line of a result, broken between words where the terminal would break it anywhere."""
+    from pipeline.cli.screen import columns, wrapped
+
+    click.echo(wrapped(line, columns(sys.stdout)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.completion import complete_asset
-from pipeline.cli.options import json_option, manifest_argument, output_option, wait_option
+from pipeline.cli.options import json_option, manifest_argument, output_option, say, wait_option
 
 if TYPE_CHECKING:
     from pipeline.domain.record import AttemptRow
@@ -39,11 +39,14 @@ def reconcile(
     """Settle attempts whose outcome is unknown: all of a manifest or of some assets; asks when nothing is said."""
     from pipeline.app.deciding import settle_unknown, unknown_of
     from pipeline.app.world import World
+    from pipeline.cli.look import unknown_line
     from pipeline.cli.screen import tell_note
 
     decision = decision_of(billed=billed, not_billed=not_billed, rebuy=rebuy)
     rows = unknown_of(manifest, output, assets, World())
     if decision is None and rows and not sys.stdin.isatty():
+        for row in rows:
+            click.echo(unknown_line(row), err=True)
         raise click.UsageError("say --billed, --not-billed or --rebuy (or run it in a terminal to be asked)")
     decisions = [(row, decision) for row in rows] if decision else _ask(rows)
     settled = settle_unknown(manifest, output, decisions, World(), wait=wait, recorder=tell_note) if decisions else 0
@@ -71,7 +74,7 @@ def _ask(rows: "tuple[AttemptRow, ...]") -> "list[tuple[AttemptRow, Decision]]":
 
     decided: list[tuple[AttemptRow, Decision]] = []
     for row in rows:
-        click.echo(unknown_line(row))
+        say(unknown_line(row))
         answer = click.prompt("(b)illed  (n)ot billed  (r)ebuy  (u)ndecided", default="u", show_default=False)
         match ANSWERS.get(answer.strip().lower()[:1]):
             case "billed":

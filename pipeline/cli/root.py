@@ -86,8 +86,11 @@ def run(arguments: Sequence[str]) -> int:
         status = cli.main(args=list(arguments), prog_name="pipeline", standalone_mode=False)
     except click.exceptions.Abort:
         return 130
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(usage(error), err=True)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has gone; what was to be done has been done or is in the ledger.
@@ -96,6 +99,14 @@ def run(arguments: Sequence[str]) -> int:
     except BaseException as error:  # noqa: BLE001, ASYNC103 -- the last frame: a traceback never reaches a person
         return tell(error)  # noqa: ASYNC104
     return status if isinstance(status, int) else 0
+
+
+def usage(error: click.ClickException) -> str:
+    """Wrong usage in one line: which command, what is wrong, where to read on."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "pipeline"
+    message = error.format_message().rstrip(".")
+    return f"{command}: {message}" + ("" if message.endswith((")", "?")) else f" (see `{command} --help`)")
 
 
 def tell(error: BaseException) -> int:

@@ -14,6 +14,8 @@ MANIFEST = """\
 #
 #   pipeline run {name}.yaml
 #
+# `pipeline schema --write` puts the schema that editors check and complete this file with beside it.
+#
 # To buy real pictures, take the comments off `providers:` and `models:`, put the key into the environment,
 # and look at `pipeline plan {name}.yaml` first.
 version: 1
@@ -87,9 +89,11 @@ def _slug(name: str) -> str:
 @click.command(epilog="Example: pipeline schema > manifest.schema.json")
 @click.option(
     "--write",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Write manifest.schema.json into DIR, where the first line of a manifest finds it.",
+    is_flag=False,
+    flag_value=".",
+    type=click.Path(path_type=Path),
+    metavar="[DIR]",
+    help="Write manifest.schema.json into DIR (default: here) or beside a manifest, whose first line finds it there.",
 )
 def schema(write: Path | None) -> None:
     """Print the JSON Schema of the manifest, for editors."""
@@ -99,7 +103,7 @@ def schema(write: Path | None) -> None:
     if write is None:
         click.echo(text)
         return
-    path = write / "manifest.schema.json"
+    path = (write.parent if write.is_file() else write) / "manifest.schema.json"
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:

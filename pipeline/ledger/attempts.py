@@ -1,6 +1,7 @@
 """Attempts from the intent to what a dead process left open, and the lists people ask for."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from pipeline.domain.digest import Digest
@@ -194,3 +195,10 @@ def list_unsettled(book: Book, manifest: str | None, assets: Sequence[AssetName]
 def latencies(book: Book, provider: str, model: str, *, limit: int) -> tuple[float, ...]:
     """Seconds of the latest `done` answers of one model at one provider, the newest first."""
     return tuple(seconds for (seconds,) in book.rows(queries.LATENCIES, (provider, model, limit)) if seconds)
+
+
+def images_since(book: Book, endpoint: str, since: datetime, key_fingerprint: str | None) -> int:
+    """Pictures that a host made, or perhaps made, since a moment; for one key, or for all of them."""
+    asked = {"endpoint": endpoint, "since": rows.micros(since), "fingerprint": key_fingerprint}
+    row = book.row(queries.MADE_SINCE, asked)
+    return int(row[0]) if row else 0

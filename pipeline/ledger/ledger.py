@@ -189,6 +189,10 @@ class Ledger:
         """Seconds of the latest `done` answers of one model at one provider, the newest first."""
         return attempts.latencies(self._book, provider, model, limit=limit)
 
+    def images_since(self, endpoint: str, since: datetime, key_fingerprint: str | None = None) -> int:
+        """Pictures that a host made, or perhaps made, since a moment; of one key (its fingerprint), else of all."""
+        return attempts.images_since(self._book, endpoint, since, key_fingerprint)
+
     # spaces
 
     def space_of(self, endpoint: str) -> Space | None:

@@ -141,6 +141,13 @@ UNSETTLED: Final = f"""{ATTEMPTS}
 STANDS_AS: Final = (
     "CASE WHEN a.outcome IS NULL THEN 'sent' WHEN a.decision IS NOT NULL THEN 'failed' ELSE a.outcome END = ?"
 )
+# a day's quota: pictures that one host made, or perhaps made, for one key
+MADE_SINCE: Final = """
+    SELECT count(*) FROM runs r JOIN attempts a ON a.run = r.run JOIN routes t ON t.route = a.route
+    JOIN attempt_slots s ON s.attempt = a.attempt
+    WHERE (r.ended_at IS NULL OR r.ended_at >= :since) AND a.started_at >= :since
+    AND (a.outcome IS NULL OR a.outcome IN ('done', 'unknown')) AND coalesce(a.decision, '') != 'not_billed'
+    AND t.endpoint = :endpoint AND (:fingerprint IS NULL OR t.key_fingerprint = :fingerprint)"""
 # time left and plan: the latest answers of one model at one provider
 LATENCIES: Final = """
     SELECT a.seconds FROM (SELECT * FROM attempts ORDER BY attempt DESC LIMIT 5000) a
