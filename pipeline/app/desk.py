@@ -12,7 +12,7 @@ from pipeline.app.checking import catalogue_of
 from pipeline.app.options import Choice
 from pipeline.app.world import World, output_of
 from pipeline.catalogue import DatedCatalogue
-from pipeline.domain.digest import Json
+from pipeline.domain.digest import Digest, Json
 from pipeline.domain.errors import FeedGuardError, PipelineError, UserError
 from pipeline.domain.record import PAID, SKETCH, Space
 from pipeline.domain.secret import Secret
@@ -21,7 +21,7 @@ from pipeline.inputs import InputDesk
 from pipeline.ledger import Ledger, open_ledger
 from pipeline.manifest import load
 from pipeline.manifest.model import Guard, Manifest, ProviderSpec, SecretRef, Source
-from pipeline.plan import Plan, make_plan, sources
+from pipeline.plan import Difference, Plan, Resolved, make_plan, sources
 from pipeline.provider import Downloader
 from pipeline.store import Places
 
@@ -50,6 +50,26 @@ class ReadingDesk:
         for space in {self.space_of(name) for name in self.plan.lanes}:
             found.update(self.ledger.previous_parts(self.manifest.name, names, space))
         return found
+
+
+def input_names(desk: ReadingDesk, step: Resolved, found: Iterable[Difference]) -> dict[str, str]:
+    """What files and URLs the digests of changed inputs are, as the manifest would name them, each with its digest's
+    beginning: a photo that was replaced has the same name. Blocks."""
+    names: dict[str, str] = {str(ref.digest): ref.source for ref in step.given.inputs if ref.source}
+    for change in found:
+        if change.part.startswith("image") or change.part == "mask":
+            for digest in (change.old, change.new):
+                sources = desk.ledger.memory.input_sources(Digest(str(digest))) if digest else ()
+                names.update({str(digest): source for source, _ in sources[:1] if str(digest) not in names})
+    return {digest: f"{_near(name, desk.manifest.folder)} ({digest[:8]}…)" for digest, name in names.items()}
+
+
+def _near(source: str, folder: Path) -> str:
+    """A source as the manifest would name it; of a file elsewhere its name."""
+    if "://" in source:
+        return source
+    path = Path(source)
+    return path.relative_to(folder.absolute()).as_posix() if path.is_relative_to(folder.absolute()) else path.name
 
 
 def space_of(spec: ProviderSpec, ledger: Ledger) -> Space:

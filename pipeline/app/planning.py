@@ -3,19 +3,24 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
 from pipeline.app.cautions import refuse_broken
-from pipeline.app.desk import ReadingDesk, open_reading
+from pipeline.app.desk import ReadingDesk, guard_faults, input_names, open_reading
+from pipeline.app.looking import Quota, quotas_of
 from pipeline.app.naming import refuse_unmatched
 from pipeline.app.options import Choice
-from pipeline.app.timing import seconds_for
+from pipeline.app.timing import month_of, seconds_for, seconds_until
 from pipeline.app.world import World
 from pipeline.domain.digest import Json
 from pipeline.domain.money import FREE, MicroUsd, to_usd
 from pipeline.domain.record import State
+from pipeline.domain.step import AssetName, StepKey
 from pipeline.plan import Difference, Plan, Resolved, differences, resolve
+
+COMPARED: Final = 50_000
+"""Assets in the ledger up to which a plan looks for names that are no longer in the manifest, or were others."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +29,7 @@ class Sums:
 
     states: assets by what the plan says of them: ``cached``, ``new``, ``stale`` (asked because something changed),
     ``again`` (asked although nothing changed), ``held`` (refused, unknown, paid failures), ``failed``, ``skipped``.
+    reasons: of what is asked again. held: what waits for a person, by the asset's state.
     """
 
     assets: int = 0
@@ -33,14 +39,17 @@ class Sums:
     unpriced: int = 0
     states: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    held: Counter[State] = field(default_factory=Counter)
 
     def add(self, step: Resolved) -> None:
         """Takes one step into account."""
         self.assets += 1
         kind = kind_of(step)
         self.states[kind] += 1
-        if kind not in {"cached", "new"}:
+        if kind in {"stale", "again"}:
             self.reasons[step.why] += 1
+        if kind == "held":
+            self.held[step.state] += 1
         if not step.asks or step.twin:
             return
         self.requests += step.leads
@@ -69,7 +78,12 @@ def kind_of(step: Resolved) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class PlanReport:
-    """What a plan comes to, per shot and in total. seconds: at the limits and latencies known."""
+    """What a plan comes to, per shot and in total.
+
+    seconds: at the limits and latencies known. gone: assets of earlier runs that the manifest does not name any more.
+    feeds: what the guards of its feeds would stop a run for. month: what has counted against ``budget.per_month``
+    (bound), both None without one. quotas: of the day. left: seconds to the deadline; None without one.
+    """
 
     manifest: str
     shots: dict[str, Sums] = field(default_factory=dict)
@@ -77,6 +91,12 @@ class PlanReport:
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     budget: MicroUsd | None = None
+    gone: tuple[AssetName, ...] = ()
+    feeds: tuple[str, ...] = ()
+    month: MicroUsd | None = None
+    bound: MicroUsd | None = None
+    quotas: tuple[Quota, ...] = ()
+    left: float | None = None
 
     def as_json(self, assets: list[dict[str, Json]]) -> dict[str, Json]:
         """The object of ``pipeline plan --json``."""
@@ -114,13 +134,37 @@ class Planning:
             refuse_unmatched(self.desk.plan, choice)
             if choice.strict:
                 refuse_broken(self.desk.plan, manifest)
+            self.report = self._report()
+            self._known = self._names_before()
             self._stack = stack.pop_all()
-        self.report = PlanReport(
+        self._by_key = {key: name for name, key in self._known.items() if key is not None}
+        self._seen: set[AssetName] = set()
+
+    def _report(self) -> PlanReport:
+        manifest, ledger, now = self.desk.manifest, self.desk.ledger, self._world.clock.now()
+        guarded = [source for source in manifest.sources.values() if source.guard is not None]
+        bound = manifest.budget.per_month
+        return PlanReport(
             manifest=manifest.name,
             shots={name: Sums() for name, _ in self.desk.plan.totals()},
             warnings=tuple(str(warning) for warning in manifest.warnings),
-            budget=choice.budget if choice.budget is not None else manifest.budget.per_run,
+            budget=self._choice.budget if self._choice.budget is not None else manifest.budget.per_run,
+            feeds=tuple(fault for source in guarded for fault in guard_faults(source, ledger, manifest.name)),
+            month=ledger.money_since(month_of(now)).counted if bound is not None else None,
+            bound=bound,
+            quotas=tuple(quotas_of(manifest, ledger, self._world)),
+            left=seconds_until(manifest.run, now),
         )
+
+    def _names_before(self) -> dict[AssetName, StepKey | None]:
+        """Assets as earlier runs named them, with their keys; empty where names are not compared: a part of the
+        manifest says nothing of the rest, and of very many no one wants a list."""
+        ledger, name = self.desk.ledger, self.desk.manifest.name
+        listed = sum(tally.assets for tally in ledger.tallies(name))
+        if self._choice.only or listed > COMPARED:
+            return {}
+        spaces = {self.desk.space_of(lane) for lane in self.desk.plan.lanes}
+        return {row.asset: row.key for space in sorted(spaces) for row in ledger.assets(name, space)}
 
     def __enter__(self) -> Self:
         return self
@@ -135,11 +179,22 @@ class Planning:
 
     def changes(self, step: Resolved) -> tuple[Difference, ...]:
         """What changed between the parts a step's present picture was asked with and those it has now. Blocks."""
-        asset = step.step.asset
+        asset = step.asset
         before = self.desk.previous([asset]).get(asset)
         if not before or step.key is None:
             return ()
-        return differences(before, step.parts().as_json(), chained=step.depth > 0)
+        found = differences(before, step.parts().as_json(), chained=step.depth > 0)
+        names = input_names(self.desk, step, found)
+        return tuple(
+            replace(change, old=names.get(str(change.old), change.old), new=names.get(str(change.new), change.new))
+            for change in found
+        )
+
+    def earlier_name(self, step: Resolved) -> AssetName | None:
+        """The name an earlier run gave the picture of a step that is there; None for what kept its name."""
+        if not self._known or step.asset in self._known or step.key is None or step.state is not State.DONE:
+            return None
+        return self._by_key.get(step.key)
 
     def steps(self) -> Iterator[Resolved]:
         """Every step; memory for one batch of cells."""
@@ -160,5 +215,8 @@ class Planning:
                 requests[step.recipe.provider, step.recipe.model] += step.leads
             self.report.shots[step.cell.shot].add(step)
             self.report.total.add(step)
+            if self._known:
+                self._seen.add(step.asset)
             yield step
         self.report.seconds = seconds_for(self.desk.manifest, self.desk.ledger, requests)
+        self.report.gone = tuple(sorted(self._known.keys() - self._seen))

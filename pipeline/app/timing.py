@@ -56,6 +56,11 @@ def midnight(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def month_of(now: datetime) -> datetime:
+    """When this calendar month (UTC) began."""
+    return midnight(now).replace(day=1)
+
+
 def seconds_until(run: RunSpec, now: datetime) -> float | None:
     """Seconds from *now* to the deadline; one that has passed means tomorrow's; None without one.
 

@@ -1,14 +1,16 @@
 """`pipeline plan`: reads like a bill before anything is bought."""
 
 import json
+import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.app.options import Choice
-from pipeline.cli.options import choice_of, choice_options, json_option, manifest_argument, output_option
+from pipeline.cli.options import choice_of, choice_options, json_option, manifest_argument, output_option, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,7 @@ MARKS = {
     "new": ("+", "green", "asked for the first time"),
     "stale": ("~", "yellow", "asked again, because what it is made of changed"),
     "again": ("+", "green", "asked again"),
+    "moved": (">", "cyan", "there already under another name, costs nothing"),
     "cached": (" ", None, "there already, costs nothing"),
     "held": ("!", "red", "not asked: held until somebody decides"),
     "failed": ("!", "red", "cannot be asked"),
@@ -37,6 +40,9 @@ CHANGES = 3
 
 PAGE = 2000
 """Lines that are printed together with --all."""
+
+REASONS = 6
+"""Reasons that are counted in the bill."""
 
 LISTED = 40
 """Assets that are listed one by one without ``--all``."""
@@ -62,8 +68,7 @@ def plan(manifest: Path, output: Path | None, as_json: bool, everything: bool, *
             _write_json(planning.report, (asset_json(step) for step in planning.steps()))
         else:
             _print_assets(planning, everything=everything)
-            for line in bill(planning.report, choice):
-                click.echo(line)
+            _say(bill(planning.report, choice))
     return 0
 
 
@@ -85,8 +90,9 @@ def _print_assets(planning: "Planning", *, everything: bool) -> None:
     shot = ""
     legend: set[str] = set()
     lines: list[str] = []
+    told: set[tuple[str, ...]] = set()
     for step in planning.steps():
-        kind = kind_of(step)
+        kind = "moved" if planning.earlier_name(step) else kind_of(step)
         if kind == "cached" and not everything:
             continue
         if shown >= LISTED and not everything:
@@ -94,8 +100,9 @@ def _print_assets(planning: "Planning", *, everything: bool) -> None:
             continue
         if step.cell.shot != shot:
             shot = step.cell.shot
+            told.clear()
             lines += ["", f"  {shot}"]
-        lines += _lines(planning, step, kind)
+        lines += _lines(planning, step, kind, told)
         legend.add(kind)
         shown += 1
         if everything and len(lines) > PAGE:
@@ -103,50 +110,57 @@ def _print_assets(planning: "Planning", *, everything: bool) -> None:
             _say(lines)
             lines = []
     meanings = {(mark, words) for kind, (mark, _, words) in MARKS.items() if kind in legend}
-    told = [f"  {mark} {words}" for mark, words in sorted(meanings)]
-    _say([*lines, "", *told] if everything else ([*told, *lines] if shown else []))
+    means = [f"  {mark} {words}" for mark, words in sorted(meanings)]
+    _say([*lines, "", *means] if everything else ([*means, *lines] if shown else []))
     if hidden:
         click.echo(f"    … and {hidden} more (--all lists them)")
     if shown:
         click.echo()
 
 
-def _say(lines: list[str]) -> None:
-    if lines:
-        click.echo("\n".join(lines))
+def _say(lines: "Sequence[str]") -> None:
+    for line in lines:
+        say(line)
 
 
-def _lines(planning: "Planning", step: "Resolved", kind: str) -> list[str]:
-    """An asset, why, its price; under a changed one what changed, from and to."""
+def _lines(planning: "Planning", step: "Resolved", kind: str, told: set[tuple[str, ...]]) -> list[str]:
+    """An asset, why, its price; under a changed one what changed, from and to, unless *told* has just that."""
     from pipeline.cli.screen import clean, has_colors
     from pipeline.domain.money import show
 
     price = show(step.quote.expected) if step.asks and step.quote and not step.twin else ""
     mark, colour, _ = MARKS[kind]
     shown = click.style(mark, fg=colour) if has_colors(sys.stdout) else mark
-    line = f"    {shown} {clean(step.asset, 90):<44} {clean(step.why, 90)}"
-    lines = [line + (f"  {price}" if price else "")]
-    if kind == "stale":
-        lines += [f"        {text}" for text in changed_lines(planning.changes(step))]
-    return lines
+    why = f"there already as {planning.earlier_name(step)}" if kind == "moved" else step.why
+    changed = changed_lines(planning.changes(step)) if kind == "stale" else []
+    if changed and tuple(changed) in told:
+        why, changed = f"{why} as above", []
+    told.add(tuple(changed))
+    line = f"    {shown} {clean(step.asset, 90):<44} {clean(why, 120)}"
+    return [line + (f"  {price}" if price else ""), *(f"        {text}" for text in changed)]
 
 
 def changed_lines(changes: "Sequence[Difference]") -> list[str]:
-    """``prompt  "…on white marble…" -> "…on black marble…"``: the part that differs, with a little around it."""
+    """``quality  "low" -> "high"``, or for long texts the part that differs, with a little around it, on two lines."""
     lines = []
     # That the picture before it is asked again is told on that picture's own line.
     changes = [change for change in changes if not str(change.new).startswith("plan:")]
     for change in changes[:CHANGES]:
-        old, new = _text(change.old), _text(change.new)
-        before, after = excerpt(old, new)
+        before, after = excerpt(_text(change.old), _text(change.new))
         part = change.part.removeprefix("params.")
         if len(before) + len(after) > ONE_LINE:
             lines += [part, f"  - {before}", f"  + {after}"]
-        else:
+        elif part.startswith("image") or part in {"mask", "parent"}:
             lines.append(f"{part}  {before} -> {after}")
+        else:
+            lines.append(f"{part}  {_quoted(before, change.old)} -> {_quoted(after, change.new)}")
     if len(changes) > CHANGES:
         lines.append(f"and {len(changes) - CHANGES} more (pipeline why)")
     return lines
+
+
+def _quoted(shown: str, value: "Json") -> str:
+    return f'"{shown}"' if isinstance(value, str) else shown
 
 
 def _text(value: "Json") -> str:
@@ -154,7 +168,7 @@ def _text(value: "Json") -> str:
         return "nothing"
     if isinstance(value, str):
         is_digest = len(value) == 64 and all(letter in "0123456789abcdef" for letter in value)
-        return f"{value[:12]}…" if is_digest else f'"{value}"'
+        return f"{value[:12]}…" if is_digest else value
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -181,35 +195,95 @@ def excerpt(old: str, new: str, around: int = 24) -> tuple[str, str]:
 
 def bill(report: "PlanReport", choice: Choice) -> list[str]:
     """Per shot and in total: what is new, stale, cached and held, expected and worst cost, time, what to type next."""
-    from pipeline.cli.screen import clock
     from pipeline.domain.money import show
 
-    manifest = choice.manifest
     width = max(len(name) for name in (*report.shots, "in all"))
     lines = [f"{name:<{width}}  {_counts(sums)}" for name, sums in report.shots.items() if sums.assets]
     total = report.total
     lines.append(f"{'in all':<{width}}  {_counts(total)}")
     lines.append("")
+    lines += _reasons(report)
     lines.append(f"requests  {total.requests}")
     cost = f"cost      expected {show(total.expected)}, at worst {show(total.worst)}"
     if total.unpriced:
         cost += f"; {total.unpriced} requests have no known price"
     lines.append(cost)
-    if report.budget is not None:
-        lines.append(f"budget    {show(report.budget)} a run" + _over(report))
-    lines.append(f"time      about {clock(report.seconds)} at the limits and latencies known")
+    lines += _bounds(report)
+    lines += _gone(report, choice)
+    lines += _held(report, choice)
     lines.append("")
-    if not total.requests:
-        lines.append("nothing to ask: everything that can be there is there")
+    again = "".join(f" --again {shlex.quote(pattern)}" for pattern in choice.again)
+    if total.requests:
+        lines.append(f"nothing was bought; to buy it: pipeline run {choice.typed}{again}")
+    elif total.assets == total.states["cached"]:
+        lines.append("nothing to ask: everything that is wanted is there")
     else:
-        lines.append(f"nothing was bought; to buy it: pipeline run {manifest}" + _narrowed(choice))
+        lines.append("nothing to ask, although not everything is there")
     return lines
 
 
-def _narrowed(choice: Choice) -> str:
-    """What must not be forgotten when the command is typed: without it more would be bought, or something else."""
-    plain = Choice(manifest=choice.manifest, output=choice.output)
-    return "" if choice == plain else "  (with the options of this plan)"
+def _reasons(report: "PlanReport") -> list[str]:
+    """How often each reason is why something is asked again: the list above may be cut."""
+    from pipeline.cli.screen import clean
+
+    reasons = report.total.reasons.most_common()
+    if not reasons:
+        return []
+    told = ", ".join(f"{count} {clean(why, 80)}" for why, count in reasons[:REASONS])
+    more = f", and {len(reasons) - REASONS} other reasons" if len(reasons) > REASONS else ""
+    return [f"why       {told}{more}"]
+
+
+def _bounds(report: "PlanReport") -> list[str]:
+    """What a run would stop at: budgets, the day's quota, the feed's guard, the deadline."""
+    from pipeline.cli.screen import clock
+    from pipeline.domain.money import show
+
+    lines = []
+    if report.budget is not None:
+        lines.append(f"budget    {show(report.budget)} a run" + _over(report))
+    if report.month is not None and report.bound is not None:
+        over = report.month + report.total.expected > report.bound
+        more = "; with this plan it is crossed: the run would stop there with exit 12" if over else ""
+        lines.append(f"month     {show(report.month)} of {show(report.bound)} used{more}")
+    lines += [
+        f"today     {quota.used} of {quota.images_per_day} images at {quota.provider} (UTC)" for quota in report.quotas
+    ]
+    time = f"time      about {clock(report.seconds)} at the limits and latencies known"
+    if report.left is not None and report.seconds > report.left:
+        time += f"; the deadline is in {clock(report.left)}: the run would stop there with exit 13"
+    lines.append(time)
+    lines += [
+        f"feed      {fault}: the run would stop with exit 5 (if it is meant: --accept feed)" for fault in report.feeds
+    ]
+    return lines
+
+
+def _gone(report: "PlanReport", choice: Choice) -> list[str]:
+    """Assets of earlier runs that have left the manifest."""
+    from pipeline.cli.screen import clean
+
+    if not report.gone:
+        return []
+    lines = ["", "  - no longer in the manifest; what was bought is kept"]
+    lines += [f"    - {clean(name, 90)}" for name in report.gone[:LISTED]]
+    if len(report.gone) > LISTED:
+        lines.append(f"    … and {len(report.gone) - LISTED} more")
+    return [*lines, f"    their files stay until you say so: pipeline prune {choice.place}"]
+
+
+def _held(report: "PlanReport", choice: Choice) -> list[str]:
+    """What waits for a person's word, and how it is said."""
+    from pipeline.domain.record import State
+
+    held = report.total.held
+    lines = []
+    if held[State.UNKNOWN]:
+        lines.append(f"unknown   {held[State.UNKNOWN]} are held: pipeline reconcile {choice.place}")
+    if held[State.REFUSED]:
+        again = f"pipeline run {replace(choice, retry_refused=True).typed}"
+        lines.append(f"refused   {held[State.REFUSED]} are held: change their prompt, or {again}")
+    return lines
 
 
 def _over(report: "PlanReport") -> str:
