@@ -164,7 +164,7 @@ class Planning:
         if self._choice.only or listed > COMPARED:
             return {}
         spaces = {self.desk.space_of(lane) for lane in self.desk.plan.lanes}
-        return {row.asset: row.key for space in sorted(spaces) for row in ledger.assets(name, space)}
+        return {asset: key for space in sorted(spaces) for asset, key in ledger.asset_keys(name, space).items()}
 
     def __enter__(self) -> Self:
         return self

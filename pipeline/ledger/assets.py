@@ -110,6 +110,12 @@ def assets(book: Book, manifest: str, space: Space | None) -> Iterator[AssetRow]
         asked["after"] = page[-1][2]
 
 
+def asset_keys(book: Book, manifest: str, space: Space) -> dict[AssetName, StepKey | None]:
+    """The name and present key of every asset of a manifest, all in memory; None for one that never had a key."""
+    found = book.rows(sql.ASSET_KEYS, (manifest, space))
+    return {AssetName(name): StepKey(key.hex()) if key is not None else None for name, key in found}
+
+
 def asset(book: Book, manifest: str, space: Space | None, name: AssetName) -> AssetRow | None:
     """One asset; None when no run has seen it. space None: as it was left last."""
     only = sql.LATEST_ONLY if space is None else " AND a.space = :space "

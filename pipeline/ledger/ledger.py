@@ -249,6 +249,10 @@ class Ledger:
         """
         return assets.assets(self._book, manifest, space)
 
+    def asset_keys(self, manifest: str, space: Space) -> dict[AssetName, StepKey | None]:
+        """The name and present key of every asset of a manifest, all in memory; None for one that never had a key."""
+        return assets.asset_keys(self._book, manifest, space)
+
     def asset(self, manifest: str, name: AssetName, space: Space | None = None) -> AssetRow | None:
         """One asset; None when no run has seen it. space as in `assets`."""
         return assets.asset(self._book, manifest, space, name)

@@ -74,6 +74,7 @@ LATEST_ONLY: Final = (
     " AND NOT EXISTS (SELECT 1 FROM assets o WHERE o.manifest = a.manifest AND o.asset = a.asset "
     "AND (o.updated_at, o.space) > (a.updated_at, a.space)) "
 )
+ASSET_KEYS: Final = "SELECT asset, step_key FROM assets WHERE manifest = ? AND space = ?"
 # A run that changes nothing writes nothing, unless another space was looked at since.
 PUT_ASSET: Final = """
     INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)

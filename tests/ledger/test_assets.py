@@ -297,3 +297,13 @@ def test_a_photo_recalls_what_was_made_from_it_also_what_was_blessed(tmp_path: P
         assert {row.manifest for row in ledger.assets_from(photo)} == {"another", MANIFEST}
         assert [row.asset for row in ledger.assets_from(digest_of(b"photo 3"))] == [name(1)]
         assert ledger.assets_from(digest_of(b"another photo")) == ()
+
+
+def test_names_and_keys_alone_are_those_of_the_whole_rows(tmp_path: Path) -> None:
+    with begun(tmp_path) as ledger:
+        buy(ledger, 2, "two")
+        mine = [asset(2, text="two"), asset(3, State.PLANNED, key=None)]
+        others = [replace(mine[0], manifest="other"), replace(mine[0], space=SKETCH)]
+        ledger.record_assets([*mine, *others])
+        assert ledger.asset_keys(MANIFEST, PAID) == {row.asset: row.key for row in mine}
+        assert {row.key for row in mine} == {key(2), None}
