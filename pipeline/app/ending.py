@@ -133,13 +133,13 @@ def next_steps(shop: Shop, unknown: int) -> Iterator[str]:
         again = replace(choice, retry_refused=True).typed
         yield f"pipeline run {again}      # asks refused ones again; better change their prompt"
     if tally.count(State.FAILED):
-        yield f"pipeline status {choice.place}      # what failed and why"
+        yield f"pipeline status {choice.seen}      # what failed and why"
     if tally.count(State.PLANNED):
         yield f"pipeline run {choice.typed}      # goes on where this run stopped"
 
 
 def ideas(choice: Choice) -> Iterator[str]:
     """What a person may want to do with what is there, where nothing is left to settle."""
-    yield f"pipeline plan {choice.place}      # after a change: what it would cost, before it is bought"
-    yield f"pipeline run {choice.place} --again ASSET      # another look at a picture; the old one is kept"
-    yield f"pipeline status {choice.place}      # how everything stands, and the money"
+    yield f"pipeline plan {choice.seen}      # after a change: what it would cost, before it is bought"
+    yield f"pipeline run {choice.seen} --again ASSET      # another look at a picture; the old one is kept"
+    yield f"pipeline status {choice.seen}      # how everything stands, and the money"

@@ -122,8 +122,11 @@ TROUBLE = 200
 """Missing assets that are named."""
 
 
-def status_of(manifest: Path | None, output: Path | None, world: World) -> Status:
-    """How a manifest stands, or without one the whole output folder. Reads while a run may write. Blocks."""
+def status_of(manifest: Path | None, output: Path | None, world: World, *, provider: str | None = None) -> Status:
+    """How a manifest stands, or without one the whole output folder. Reads while a run may write. Blocks.
+
+    provider: overrides every model's, as in the run that is to be shown.
+    """
     month = world.clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with ExitStack() as stack:
         if manifest is None:
@@ -133,7 +136,7 @@ def status_of(manifest: Path | None, output: Path | None, world: World) -> Statu
             trouble: list[AssetRow] = []
             states = _summed(ledger.tallies())
         else:
-            loaded, _ = load_manifest(Choice(manifest=manifest), world)
+            loaded, _ = load_manifest(Choice(manifest=manifest, provider=provider), world)
             ledger = open_reader(output_of(manifest, output), world, stack)
             name = subject = loaded.name
             states, trouble = _standing(loaded, ledger)

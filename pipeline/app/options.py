@@ -39,6 +39,11 @@ class Choice:
         return shlex.join([str(self.manifest), *self._output()])
 
     @property
+    def seen(self) -> str:
+        """The same with the provider that overrides, since a rehearsal has assets of its own."""
+        return " ".join([self.place, *(["--provider", shlex.quote(self.provider)] if self.provider else [])])
+
+    @property
     def typed(self) -> str:
         """All of it as it is typed, but `again`: what was asked anew is not to be asked anew by a copied line."""
         return shlex.join([str(self.manifest), *self._output(), *self._narrowed()])

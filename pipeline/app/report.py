@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.app.tally import Tally
 from pipeline.domain.digest import Json
-from pipeline.domain.record import AssetRow, RunId
+from pipeline.domain.record import AssetRow, RunId, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,14 @@ class RunReport:
             "seconds": round(self.seconds, 3),
             "sheet": str(self.sheet) if self.sheet else None,
         }
+
+
+def why_missing(row: AssetRow) -> str:
+    """Why an asset is not there, in words; a reason that its words begin with is not said twice."""
+    if row.state is State.SKIPPED and row.parent:
+        return f"{row.parent} is not there"
+    reason = "" if any(text.startswith(f"{row.reason}:") for text in row.warnings) else row.reason
+    return "; ".join(part for part in (reason, *row.warnings) if part)
 
 
 def broken_off(manifest: str, folder: Path, tally: Tally, *, exit_status: int) -> RunReport:

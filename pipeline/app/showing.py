@@ -74,12 +74,14 @@ def show_manifest(
     return written
 
 
-def show_again(manifest: Path, output: Path | None, world: World, *, single_file: bool) -> Path:
+def show_again(
+    manifest: Path, output: Path | None, world: World, *, single_file: bool, provider: str | None = None
+) -> Path:
     """Writes the sheet anew; reads the ledger while a run may write it. Blocks.
 
     Raises ManifestError, LedgerFault, OSError.
     """
-    loaded, _ = load_manifest(Choice(manifest=manifest), world)
+    loaded, _ = load_manifest(Choice(manifest=manifest, provider=provider), world)
     places = Places(output=output_of(manifest, output))
     with ExitStack() as stack:
         ledger = stack.enter_context(

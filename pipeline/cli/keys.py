@@ -38,7 +38,7 @@ def why(
     if as_json:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False))
     else:
-        for line in why_lines(found, choice.place):
+        for line in why_lines(found, choice.seen):
             say(line)
     return 0
 

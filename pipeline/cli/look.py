@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import json_option, manifest_argument, output_option, say
+from pipeline.cli.options import json_option, manifest_argument, output_option, provider_option, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,13 +30,14 @@ LEARNED = {
 @click.command(epilog="Example: pipeline status jobs/product-shots.yaml")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @output_option
+@provider_option
 @json_option
-def status(manifest: Path | None, output: Path | None, as_json: bool) -> int:
+def status(manifest: Path | None, output: Path | None, provider: str | None, as_json: bool) -> int:
     """Show assets by state, what is missing and why, the last runs and the money."""
     from pipeline.app.looking import status_of
     from pipeline.app.world import World
 
-    found = status_of(manifest, output, World())
+    found = status_of(manifest, output, World(), provider=provider)
     if as_json:
         click.echo(json.dumps(found.as_json(), ensure_ascii=False))
     else:
@@ -70,6 +71,7 @@ def status_lines(found: "Status") -> "Iterator[str]":
 
 def _trouble(found: "Status") -> "Iterator[str]":
     """Assets that are not there; an unknown one whose attempt was told is not told again."""
+    from pipeline.app.report import why_missing
     from pipeline.cli.screen import clean
     from pipeline.domain.record import State
 
@@ -77,9 +79,7 @@ def _trouble(found: "Status") -> "Iterator[str]":
     for row in found.trouble:
         if row.state is State.UNKNOWN and row.asset in told:
             continue
-        why = clean("; ".join(part for part in (row.reason, *row.warnings) if part), 160)
-        if row.state is State.SKIPPED:
-            why = f"{clean(row.parent or '', 90)} is not there"
+        why = clean(why_missing(row), 160)
         yield f"  {row.state.value:<8} {clean(row.asset, 90)}" + (f"  {why}" if why else "")
 
 
@@ -189,11 +189,12 @@ def recall(photo: Path, output: Path | None, as_json: bool) -> int:
 @click.command(epilog="Example: pipeline sheet jobs/quickstart.yaml")
 @manifest_argument
 @output_option
+@provider_option
 @click.option("--single-file", is_flag=True, help="Inline the thumbnails, so that the page can be mailed.")
-def sheet(manifest: Path, output: Path | None, single_file: bool) -> int:
+def sheet(manifest: Path, output: Path | None, provider: str | None, single_file: bool) -> int:
     """Write the contact sheet anew from the ledger; nothing is asked."""
     from pipeline.app.showing import show_again
     from pipeline.app.world import World
 
-    click.echo(str(show_again(manifest, output, World(), single_file=single_file)))
+    click.echo(str(show_again(manifest, output, World(), single_file=single_file, provider=provider)))
     return 0

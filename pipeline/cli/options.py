@@ -90,6 +90,13 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(function)
 
 
+def provider_option(function: F) -> F:
+    """``--provider NAME``, for commands that show what a run with it has left."""
+    return click.option(
+        "--provider", metavar="NAME", help="As in the run to be shown: `sketch` shows what a rehearsal has left."
+    )(function)
+
+
 def wait_option(function: F) -> F:
     """``--wait``."""
     return click.option("--wait", is_flag=True, help="Wait for another run on this ledger instead of exit 75.")(

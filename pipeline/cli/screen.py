@@ -112,8 +112,9 @@ def line_of(event: Event) -> str:
         case Backoff() if event.seconds >= 1:
             return f"again     {_named(event.assets)} in {event.seconds:.0f} s: {clean(event.why, LONGEST_MESSAGE)}"
         case AssetSettled() if event.state is State.FAILED:
-            words = f": {clean('; '.join(event.warnings), LONGEST_MESSAGE)}" if event.warnings else ""
-            return f"failed    {event.asset}  {event.reason}{words}"
+            words = clean("; ".join(event.warnings), LONGEST_MESSAGE)
+            reason = "" if words.startswith(f"{event.reason}:") else event.reason
+            return f"failed    {event.asset}  {': '.join(part for part in (reason, words) if part)}"
         case AssetSettled() if event.state is State.DONE and event.warnings:
             return f"note      {event.asset}  {'; '.join(event.warnings)}"
         case CoolDown() if event.seconds >= 1:

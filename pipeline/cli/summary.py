@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from pipeline.app.report import RunReport
+from pipeline.app.report import RunReport, why_missing
 from pipeline.app.tally import Tally
 from pipeline.cli.screen import clean, clock, wrapped
 from pipeline.domain.money import show
@@ -85,7 +85,5 @@ def trouble_lines(report: RunReport) -> list[str]:
 
 
 def _missing(row: AssetRow) -> str:
-    why = clean("; ".join(part for part in (row.reason, *row.warnings) if part), 160)
-    if row.state is State.SKIPPED:
-        why = f"{row.parent} is not there"
+    why = clean(why_missing(row), 160)
     return f"{row.state.value:<8} {clean(row.asset, 100)}" + (f"  {why}" if why else "")

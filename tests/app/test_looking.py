@@ -84,3 +84,37 @@ def test_a_photo_is_found_in_the_ledger_it_lies_beside(tmp_path: Path, monkeypat
 def test_why_says_what_is_kept_in_words(shop: Project) -> None:
     assert shop.pipeline("why", shop.manifest, "icon/item002").out.startswith("kept     icon/item002: its picture is")
     assert shop.pipeline("why", shop.manifest, "icon/item001").out.startswith("refused  icon/item001: held: refused")
+
+
+def test_a_rehearsal_is_looked_at_with_its_provider(tmp_path: Path) -> None:
+    shop = small(tmp_path, icons(2))
+    ran = shop.pipeline("run", shop.manifest, "--provider", "sketch")
+    assert f"  pipeline status {shop.manifest} --provider sketch  " in ran.out
+    assert "nothing yet" in shop.pipeline("status", shop.manifest).out
+    assert shop.pipeline("status", shop.manifest, "--provider", "sketch").out.startswith("shop: 2 done")
+    (shop.output / "shop/index.html").unlink()
+    assert shop.pipeline("sheet", shop.manifest, "--provider", "sketch").exit == 0
+    assert "icon/item001" in (shop.output / "shop/index.html").read_text()
+
+
+def test_a_missing_photo_is_told_without_its_reason_twice(tmp_path: Path) -> None:
+    free = {"providers": "free: {preset: sketch}", "models": "main: {provider: free, model: m}"}
+    matrix = "matrix: {item: {source: rows}}, prompt: Paint it., images: ['{{ item.photo }}']"
+    shot = f"icon: {{{matrix}}}"
+    shop = small(tmp_path, shot, **free, sources="rows: {file: rows.csv, key: sku}")
+    shop.write("rows.csv", "sku,photo\nA,gone.png\n")
+    ran = shop.pipeline("run", shop.manifest, "--junit", tmp_path / "j.xml", "--summary", tmp_path / "s.md")
+    status = shop.pipeline("status", shop.manifest).out
+    assert ran.exit == 11, ran.err
+    for text in (ran.out, ran.err, status, (tmp_path / "j.xml").read_text(), (tmp_path / "s.md").read_text()):
+        assert "gone.png: there is no such file" in text
+        assert text.count("input:") == text.count("gone.png")
+        assert "input; input" not in text
+
+
+def test_what_is_skipped_names_the_parent_it_lacks(tmp_path: Path) -> None:
+    shop = small(tmp_path, "icon: {prompt: An icon of item001., chain: [{id: night, prompt: At night.}]}")
+    with PaidHost(respond).open() as url:
+        ran = shop.at(url).pipeline("run", shop.manifest)
+    assert "skipped  icon/night  icon is not there" in ran.out
+    assert "skipped  icon/night  icon is not there" in shop.pipeline("status", shop.manifest).out

@@ -12,12 +12,16 @@ from typing import Any
 
 @dataclass
 class Hook:
-    """What a webhook was told. statuses: what it answers, the last one for ever; hang: seconds before it answers."""
+    """What a webhook was told. statuses: what it answers, the last one for ever; hang: seconds before it answers.
+
+    retry_after: what it says of when to come again; empty for nothing.
+    """
 
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     statuses: tuple[int, ...] = (204,)
     hang: float = 0.0
+    retry_after: str = ""
 
 
 @contextmanager
@@ -32,6 +36,8 @@ def hook(*statuses: int, hang: float = 0.0) -> Iterator[Hook]:
             if found.hang:
                 over.wait(found.hang)
             self.send_response(found.statuses[min(len(found.bodies), len(found.statuses)) - 1])
+            if found.retry_after:
+                self.send_header("Retry-After", found.retry_after)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

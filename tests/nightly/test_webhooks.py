@@ -68,6 +68,15 @@ def test_a_busy_webhook_is_asked_again(tmp_path: Path) -> None:
     assert len(busy.bodies) == 2
 
 
+def test_a_webhook_that_wants_an_hour_is_given_up_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with hook(429) as busy:
+        busy.retry_after = "3600"
+        began = time.monotonic()
+        assert pipeline("run", project(tmp_path), "--only", "poster/red", "--notify", busy.url) == 0
+    assert time.monotonic() - began < 15
+    assert "answered 429" in capsys.readouterr().err
+
+
 def test_a_manifest_that_cannot_be_read_is_an_error_somebody_is_told_of(tmp_path: Path) -> None:
     with hook() as listening:
         assert pipeline("run", tmp_path / "nowhere.yaml", "--notify", listening.url) == 2

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
-from pipeline.app.report import RunReport
+from pipeline.app.report import RunReport, why_missing
 from pipeline.domain.money import to_usd
 from pipeline.domain.record import AssetRow, State
 
@@ -46,7 +46,7 @@ def _case(into: ET.Element, row: AssetRow, accept: frozenset[str], seconds: floa
     case = ET.SubElement(into, "testcase", classname=group, name=clean(row.asset), time=f"{seconds:.3f}")
     verdict = verdict_of(row.state, accept)
     if verdict:
-        message = "; ".join(part for part in (row.reason, *row.warnings) if part) or row.state.value
+        message = why_missing(row) or row.state.value
         ET.SubElement(case, verdict, type=row.state.value, message=clean(message))
     elif row.path or row.warnings:
         told = ET.SubElement(case, "system-out")

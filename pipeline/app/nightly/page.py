@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.app.nightly.message import words_of
-from pipeline.app.report import RunReport
+from pipeline.app.report import RunReport, why_missing
 from pipeline.domain.money import show
 from pipeline.domain.record import AssetRow, State
 
@@ -75,7 +75,7 @@ def _missing(rows: Sequence[AssetRow]) -> Iterator[str]:
     yield "| asset | state | why |"
     yield "| --- | --- | --- |"
     for row in missing[:MISSING]:
-        why = "; ".join(part for part in (row.reason, *row.warnings) if part)
+        why = why_missing(row)
         yield f"| {plain(row.asset)} | {row.state.value} | {plain(why)} |"
     if len(missing) > MISSING:
         yield f"\nand {len(missing) - MISSING} more"

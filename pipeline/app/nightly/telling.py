@@ -93,7 +93,7 @@ async def _tell(message: Message, listener: Listener, recorder: Recorder, transp
             problem = said.problem
             if not problem:
                 return
-            if not said.again or turn == TRIES - 1:
+            if not said.again or turn == TRIES - 1 or said.wait > ALL_SECONDS:
                 break
             await anyio.sleep(max(FIRST_WAIT * 3**turn, said.wait))
     recorder(Note(text=f"nobody was told by {listener.name}: {problem or 'no answer'} (the run is not affected)"))
