@@ -267,8 +267,9 @@ class Frontier:
 
     def _as_recorded(self, step: OpenStep) -> StepResult:
         """What the ledger says of a step that never came back; planned where it says no more than before."""
-        space, key = step.at
-        slot = self._lookup(space, (key,)).get(key)
+        # The space of now: since the step was taken, an answer may have taught where its host's pictures belong.
+        key = step.at[1]
+        slot = self._lookup(self._space_of(step.lane), (key,)).get(key)
         before = step.entry.slot
         if slot is None or (before is not None and slot.attempt_id == before.attempt_id):
             return StepResult(state=State.PLANNED)

@@ -367,6 +367,16 @@ def test_what_never_came_back_is_what_the_ledger_says(recorded: State | None, en
     assert len(night.ends) == 2
 
 
+def test_what_never_came_back_is_looked_up_where_its_hosts_pictures_belong_by_now() -> None:
+    spaces = {"fast": Space("")}
+    night = Night(shot("s"), space_of=lambda lane: spaces[lane])
+    work = night.next()
+    spaces["fast"] = Space("sketch")
+    night.book.put(work.steps[0].key, State.UNKNOWN, space="sketch")
+    night.frontier.close()
+    assert [end.state for end in night.ends] == [State.UNKNOWN]
+
+
 def test_a_work_is_taken_back_once_and_whole() -> None:
     night = Night(shot("s", n=2, per_request=2))
     work = night.next()
