@@ -12,6 +12,7 @@ import anyio
 
 from pipeline.app.cautions import unpriced
 from pipeline.app.desk import ReadingDesk, guard_faults, open_reading, secret_of
+from pipeline.app.looking import quotas_of
 from pipeline.app.options import Choice
 from pipeline.app.timing import seconds_until
 from pipeline.app.world import World
@@ -66,6 +67,7 @@ def _findings(desk: ReadingDesk, world: World) -> Iterator[Finding]:
     yield from _disk(desk)
     yield from _clock(desk, world)
     yield from _money(desk, world)
+    yield from _today(desk, world)
     yield from _unknown(desk)
     yield from _feeds(desk)
 
@@ -144,6 +146,13 @@ def _money(desk: ReadingDesk, world: World) -> Iterator[Finding]:
         yield Finding(
             verdict="note", subject="budget", text="no per_run and no per_month: a run may spend what its plan costs"
         )
+
+
+def _today(desk: ReadingDesk, world: World) -> Iterator[Finding]:
+    for quota in quotas_of(desk.manifest, desk.ledger, world):
+        verdict: Verdict = "ok" if quota.used < quota.images_per_day else "bad"
+        text = f"{quota.used} of {quota.images_per_day} images of the day (UTC) used"
+        yield Finding(verdict=verdict, subject=quota.provider, text=text)
 
 
 def _unknown(desk: ReadingDesk) -> Iterator[Finding]:

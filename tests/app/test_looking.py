@@ -48,6 +48,8 @@ def test_the_days_pictures_are_counted_over_all_runs_of_the_day(tmp_path: Path) 
     with PaidHost(sells).open() as url:
         assert shop.at(url).run("--limit", "2").json["assets"]["done"] == 2
         assert "today    2 of 3 images at paid (UTC)" in shop.pipeline("status", shop.manifest).out
+        assert "today     2 of 3 images at paid (UTC)" in shop.pipeline("plan", shop.manifest).out
+        assert "2 of 3 images of the day (UTC) used" in shop.pipeline("doctor", shop.manifest).out
         ran = shop.run()
         assert ran.json["assets"]["done"] == 1, "the day's third picture is the last"
         assert shop.pipeline("status", shop.manifest, "--json").json["today"] == [
