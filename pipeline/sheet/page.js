@@ -360,11 +360,13 @@ function openNamed() {
 }
 
 /** Heights of what stays in its place, so that a picture with the focus is never beneath it. */
-const heights = new ResizeObserver(() => {
+function measure() {
   const bar = byId("bar");
   document.documentElement.style.setProperty("--bar", (getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0) + "px");
   document.documentElement.style.setProperty("--tray", byId("tray").offsetHeight + "px");
-});
+}
+window.addEventListener("resize", measure);
+const heights = new ResizeObserver(measure);
 heights.observe(byId("bar"));
 heights.observe(byId("tray"));
 

@@ -87,7 +87,7 @@ function cell(shot, assets, rest) {
 }
 
 /** The rows of one page of a grid as functions that draw them, so that thousands are drawn little by little. */
-function* tableOf(shot, assets, layout, dimensions) {
+function* tableOf(shot, assets, layout, dimensions, title) {
   const rest = dimensions.filter(({ name }) => ![layout.rows, layout.columns, layout.pages].includes(name));
   const inRow = layout.rows === "*" ? rest : dimensions.filter(({ name }) => name === layout.rows);
   const inCell = layout.rows === "*" ? [] : rest;
@@ -98,11 +98,11 @@ function* tableOf(shot, assets, layout, dimensions) {
   const body = el("tbody", {});
   const head = layout.columns ? el("thead", {}, el("tr", {}, inRow.length ? el("td", {}) : "", columns.map((key) => el("th", { scope: "col", dir: "auto" }, wordsOf(shot, layout.columns, key))))) : "";
   const film = layout.columns === "step" ? " film" : "";
-  yield el("div", { class: "scroll", tabindex: "-1" }, el("table", { class: "grid" + film, "aria-label": shot.name }, head, body));
+  yield el("div", { class: "scroll", tabindex: "-1" }, el("table", { class: "grid" + film, "aria-label": title }, head, body));
   for (const row of rows.values()) {
     const cells = groupBy(row, columnOf);
-    const title = inRow.map(({ name }) => wordsOf(shot, name, keyOf(row[0], name))).join(" · ");
-    body.append(el("tr", {}, inRow.length ? el("th", { scope: "row", dir: "auto" }, title) : "", columns.map((key) => el("td", {}, cells.has(key) ? cell(shot, cells.get(key), inCell) : ""))));
+    const named = inRow.map(({ name }) => wordsOf(shot, name, keyOf(row[0], name))).join(" · ");
+    body.append(el("tr", {}, inRow.length ? el("th", { scope: "row", dir: "auto" }, named) : "", columns.map((key) => el("td", {}, cells.has(key) ? cell(shot, cells.get(key), inCell) : ""))));
     yield row.length;
   }
 }
@@ -146,9 +146,10 @@ function* drawShot(shot, assets) {
   const pages = layout.pages ? groupBy(assets, (asset) => keyOf(asset, layout.pages)) : new Map([[null, assets]]);
   for (const [key, some] of [...pages].sort((a, b) => a[0] - b[0])) {
     const isTable = Boolean(layout.rows || layout.columns);
-    const sheet = el("div", { class: isTable ? "page" : "page wide" }, key === null ? "" : el("h3", { dir: "auto" }, wordsOf(shot, layout.pages, key)));
+    const named = key === null ? "" : wordsOf(shot, layout.pages, key);
+    const sheet = el("div", { class: isTable ? "page" : "page wide" }, named && el("h3", { dir: "auto" }, named));
     yield { into: all, node: sheet };
-    const drawn = isTable ? tableOf(shot, some, layout, dimensions) : wallOf(shot, some, dimensions, layout);
+    const drawn = isTable ? tableOf(shot, some, layout, dimensions, [shot.name, named].filter(Boolean).join(", ")) : wallOf(shot, some, dimensions, layout);
     for (const made of drawn) yield typeof made === "number" ? made : { into: sheet, node: made };
   }
 }

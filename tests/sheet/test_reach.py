@@ -96,6 +96,32 @@ def test_a_picture_with_the_focus_is_never_under_what_stays_in_its_place(browser
             assert not shop.page.evaluate(COVERED), (width, key, shop.focused())
 
 
+def test_a_low_window_is_not_filled_by_the_bar(browser: Browser, night_page: Path) -> None:
+    shop = open_file(browser, night_page, width=800, height=450)
+    shop.named("story/harbour").focus()
+    bar = shop.page.locator("#bar").bounding_box()
+    assert bar
+    assert bar["y"] + bar["height"] < 0
+    shop.page.set_viewport_size({"width": 800, "height": 900})
+    shop.keys("ArrowDown", "ArrowUp")
+    assert not shop.page.evaluate(COVERED)
+
+
+def test_what_is_chosen_is_seen_in_a_persons_own_colours(browser: Browser, night_page: Path) -> None:
+    shop = open_file(browser, night_page, forced_colors="active")
+    shop.named("hero/mug/marble/main").focus()
+    shop.keys("c")
+    borders = shop.page.locator("#shot-0 .frame").evaluate_all(
+        "all => all.map((node) => getComputedStyle(node)).map((style) => style.borderTopWidth + style.borderTopStyle)"
+    )
+    assert set(borders) == {"4pxsolid", "1pxsolid", "1pxdashed"}
+    chip = shop.page.get_by_role("group", name="States").get_by_role("button").first
+    ground = "node => getComputedStyle(node).backgroundColor"
+    before = chip.evaluate(ground)
+    chip.click()
+    assert chip.evaluate(ground) != before
+
+
 # --- fingers
 
 
@@ -202,6 +228,12 @@ def test_what_is_told_is_told_inside_of_the_dialog_that_is_open(shop: Opened) ->
     shop.keys("Escape", "Escape", "c")
     expect(page.locator("body > #said")).to_contain_text("Chosen: story/harbour/rain")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_each_table_has_a_name_of_its_own(shop: Opened) -> None:
+    names = shop.page.get_by_role("table").evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
+    assert names[:2] == ["hero, marble", "hero, linen"]
+    assert len(set(names)) == len(names)
 
 
 # --- words
