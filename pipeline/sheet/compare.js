@@ -102,23 +102,38 @@ function wordsIn(text) {
   return wording ? Array.from(wording.segment(text), ({ segment }) => segment) : text.split(/(?<=\s)|(?=\s)/u);
 }
 
-/** Two texts with what only one of them says marked, word by word; long ones as they are, for each word is held against each. */
+/** Two texts with what only one of them says marked, word by word: what they begin and end with alike is set aside, and
+ * where too much is left to hold each word against each, nothing is marked. */
 function marked(text, other) {
   const [words, theirs] = [wordsIn(text || ""), wordsIn(other || "")];
-  if (words.length * theirs.length > 2_000_000) return [text];
+  const shorter = Math.min(words.length, theirs.length);
+  let start = 0;
+  while (start < shorter && words[start] === theirs[start]) start++;
+  let end = 0;
+  while (end < shorter - start && words.at(-1 - end) === theirs.at(-1 - end)) end++;
+  const runs = runsOf(words.slice(start, words.length - end), theirs.slice(start, theirs.length - end));
+  return [words.slice(0, start).join(""), ...runs.map(({ only, said }) => (only ? el("mark", {}, said) : said)), words.slice(words.length - end).join("")];
+}
+
+/** Words in runs: those that the other text has too, and those that this one has alone. */
+function runsOf(words, theirs) {
+  if (words.length * theirs.length > 2_000_000) return [{ only: false, said: words.join("") }];
   const lengths = Array.from({ length: words.length + 1 }, () => new Uint16Array(theirs.length + 1));
   for (let i = words.length - 1; i >= 0; i--) {
     for (let j = theirs.length - 1; j >= 0; j--) lengths[i][j] = words[i] === theirs[j] ? lengths[i + 1][j + 1] + 1 : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
   }
-  const parts = [];
+  const runs = [];
   let j = 0;
   words.forEach((word, i) => {
     while (j < theirs.length && words[i] !== theirs[j] && lengths[i][j + 1] >= lengths[i + 1][j] && lengths[i][j + 1] === lengths[i][j]) j++;
     const same = j < theirs.length && word === theirs[j];
     if (same) j++;
-    parts.push(same || !word.trim() ? word : el("mark", {}, word));
+    const last = runs.at(-1);
+    const only = !same && (Boolean(word.trim()) || Boolean(last?.only));
+    if (last?.only === only) last.said += word;
+    else runs.push({ only, said: word });
   });
-  return parts;
+  return runs;
 }
 
 function drawCompare() {

@@ -197,10 +197,13 @@ function* drawAll() {
 }
 
 function redraw() {
+  const held = focused() ? page.assets[focused().dataset.number] : null;
   byId("shots").replaceChildren();
   drawing = drawAll();
   drawSome(80);
   keepOneTabStop();
+  if (held && shown.includes(held)) focusTile(held);
+  else if (held) (byId("shots").querySelector('.tile[tabindex="0"]') || byId("shots")).focus();
   whenIdle(goOn);
 }
 

@@ -193,6 +193,19 @@ def test_closing_gives_the_focus_back_to_what_opened(shop: Opened) -> None:
     assert shop.focused(), "the picture last looked at"
 
 
+def test_the_focus_outlives_what_is_drawn_anew(shop: Opened) -> None:
+    shop.named("story/harbour/rain").focus()
+    shop.keys("n")
+    assert shop.focused() == "story/harbour/rain"
+    shop.keys("n", "n")
+    assert shop.focused() == "story/harbour/rain"
+    shop.named("story/harbour").focus()
+    shop.keys("n")
+    assert shop.focused() == "hero/mug/marble/main", "it is not new, so the first of those that are"
+    shop.keys("ArrowRight")
+    assert shop.focused() not in {"", "hero/mug/marble/main"}
+
+
 def test_arrows_move_a_picture_that_is_larger_than_its_place(browser: Browser, tmp_path: Path) -> None:
     made = Night()
     made.asset("a/1", how={"width": 4000, "height": 3000})
@@ -294,3 +307,23 @@ def test_differences_are_marked_word_by_word_also_without_spaces(browser: Browse
     shop.keys("v")
     marks = shop.page.locator(".differences tbody tr").first.locator("mark").all_text_contents()
     assert marks == ["红色", "蓝色"]
+
+
+def test_long_prompts_that_differ_in_a_word_are_marked_and_wholly_other_ones_are_one_mark(
+    browser: Browser, tmp_path: Path
+) -> None:
+    made = Night()
+    before, after = "a lake and its hills " * 700, " in the light of noon" * 700
+    made.asset("a/1", prompt=f"{before}red{after}")
+    made.asset("a/2", prompt=f"{before}teal{after}")
+    made.asset("a/3", prompt="海边的悬崖" * 6_000)
+    made.asset("a/4", prompt="红")
+    shop = open_page(browser, tmp_path, made)
+    for names, marks in ((("a/1", "a/2"), ["red", "teal"]), (("a/3", "a/4"), ["海边的悬崖" * 6_000, "红"])):
+        for name in names:
+            shop.named(name).click(modifiers=["Shift"])
+        shop.keys("v")
+        prompts = shop.page.locator(".differences tbody tr").first
+        assert prompts.locator("mark").all_text_contents() == marks
+        shop.keys("Escape")
+    assert shop.errors == []
