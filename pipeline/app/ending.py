@@ -10,11 +10,11 @@ from pipeline.app.options import Choice, RunOptions
 from pipeline.app.placing import Placing
 from pipeline.app.report import RunReport
 from pipeline.app.shop import Shop
-from pipeline.app.showing import Closing, current_rows, show_manifest
+from pipeline.app.showing import Closing, current_rows, show_manifest, spaces_of
 from pipeline.app.tally import Tally
 from pipeline.domain.errors import MachineError
 from pipeline.domain.event import Note
-from pipeline.domain.record import State
+from pipeline.domain.record import PAID, State
 from pipeline.schedule import ScheduleResult
 
 WORST = (State.UNKNOWN, State.REFUSED, State.FAILED, State.SKIPPED, State.WAITING)
@@ -60,6 +60,7 @@ def finish(shop: Shop, ending: Ending, hurried: Callable[[], bool]) -> RunReport
 
     hurried: whether a second signal came; thumbnails that lack are then left for the next sheet.
     """
+    _follow_host(shop)
     exit_status = exit_of(shop.tally, shop.options, ending)
     stops = [stop.why if not stop.lane else f"{stop.lane}: {stop.why}" for stop in ending.result.stops]
     if ending.fault is not None and str(ending.fault) not in stops:
@@ -97,6 +98,24 @@ def finish(shop: Shop, ending: Ending, hurried: Callable[[], bool]) -> RunReport
         ideas=tuple(ideas(shop.options.choice)),
     )
     return _delivered(shop, report)
+
+
+def _follow_host(shop: Shop) -> None:
+    """Moves what this run wrote of assets that brought nothing, before an answer taught that their host is our own
+    gateway, to the space of its pictures: else they would be missing from everything that shows this run."""
+    spaces = spaces_of(shop.manifest, shop.ledger)
+    if all(space == PAID for space in spaces.values()):
+        return
+    left = [
+        row
+        for row in shop.ledger.assets(shop.manifest.name, PAID)
+        if row.run_id == shop.run_id
+        and row.image is None
+        and row.previous is None
+        and spaces.get(row.model_alias, PAID) != PAID
+    ]
+    shop.ledger.record_assets(replace(row, space=spaces[row.model_alias]) for row in left)
+    shop.ledger.drop_assets(shop.manifest.name, PAID, [row.asset for row in left])
 
 
 def _delivered(shop: Shop, report: RunReport) -> RunReport:

@@ -38,7 +38,7 @@ class Closing:
 
 def current_rows(manifest: Manifest, ledger: Ledger) -> Iterator[AssetRow]:
     """How every asset of a manifest stands, each in the key space its model's provider has now."""
-    spaces = _spaces(manifest, ledger)
+    spaces = spaces_of(manifest, ledger)
     for space in sorted(set(spaces.values())):
         for row in ledger.assets(manifest.name, space):
             if spaces.get(row.model_alias) == space:
@@ -62,7 +62,7 @@ def show_manifest(
     Raises OSError for a folder that cannot be written, LedgerFault.
     """
     folder = places.output / manifest.name
-    in_order = len(set(_spaces(manifest, ledger).values())) <= 1
+    in_order = len(set(spaces_of(manifest, ledger).values())) <= 1
     write_index(folder, current_rows(manifest, ledger), sorted_by_name=in_order)
     if not page:
         return None
@@ -162,7 +162,8 @@ def in_order(manifest: Manifest, rows: Iterable[AssetRow]) -> list[AssetRow]:
     return sorted(rows, key=place)
 
 
-def _spaces(manifest: Manifest, ledger: Ledger) -> dict[str, Space]:
+def spaces_of(manifest: Manifest, ledger: Ledger) -> dict[str, Space]:
+    """Where the pictures of each model (by its name in the manifest) belong now."""
     return {alias: space_of(manifest.providers[model.provider], ledger) for alias, model in manifest.models.items()}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,25 @@ def test_what_is_skipped_names_the_parent_it_lacks(tmp_path: Path) -> None:
         ran = shop.at(url).pipeline("run", shop.manifest)
     assert "skipped  icon/night  icon is not there" in ran.out
     assert "skipped  icon/night  icon is not there" in shop.pipeline("status", shop.manifest).out
+
+
+def test_what_failed_before_its_host_was_known_as_our_gateway_is_shown_beside_the_rest(tmp_path: Path) -> None:
+    """A provider that is not called `sketch` and lies at our own gateway: the first answer tells."""
+    shots = f"bad: {{prompt: Paint it., images: [broken.png]}}\n{icons(3)}"
+    shop = small(tmp_path, shots)
+    shop.write("broken.png", b"no picture")
+    host = PaidHost(lambda order: replace(sells(order), headers={"x-pipeline-sketch": "1"}))
+    with host.open() as url:
+        ran = shop.at(url).run("--limit", "2", "--concurrency", "1")
+        told = ran.json["assets"]
+        assert (told["total"], told["failed"], told["done"]) == (4, 1, 2)
+        assert {name: asset["state"] for name, asset in shop.index().items()} == {
+            "bad": "failed",
+            "icon/item000": "done",
+            "icon/item001": "done",
+            "icon/item002": "planned",
+        }
+        assert shop.pipeline("status", shop.manifest).out.startswith("shop: 2 done, 1 failed, 1 planned")
+        assert shop.rows("SELECT DISTINCT space FROM assets") == [("sketch",)]
+        shop.run()
+    assert shop.pipeline("status", shop.manifest).out.startswith("shop: 3 done, 1 failed")
