@@ -52,7 +52,7 @@ format: .venv/.ready ## format and fix what can be fixed
 check: lint test ## lint and test
 
 bench: .venv/.ready .venv/.bench ## whole runs against scripts of the same work: make bench ARGS='--rounds 1 --share 0.2'
-	$(BIN)/python bench/runs.py $(ARGS)
+	$(BIN)/python -m bench.runs $(ARGS)
 
 peers: .venv/.ready peers-node $(PEERS)/litellm/.ready $(PEERS)/schemathesis/.ready ## let independent programs judge both sides (needs Node; minutes)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m pytest tests/peers bench/peers $(ARGS)

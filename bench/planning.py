@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from itertools import islice, product
 from pathlib import Path
 
+from bench.memory import high_water
 from pipeline.domain.digest import Digest, Json, digest_of
 from pipeline.domain.image import Facts, Format, Image
 from pipeline.domain.money import MicroUsd
@@ -228,15 +229,6 @@ def one(way: str, folder: Path, cells: int) -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(json.dumps({"cpu": cpu, "megabytes": high_water(), "cached": cached, "asked": asked}))
-
-
-def high_water() -> float:
-    """VmHWM of this process in MB; unlike ru_maxrss it does not start at the parent's."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def compare(folder: Path, cells: int, rounds: int) -> None:

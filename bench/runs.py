@@ -23,11 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.host import picture
+from bench.memory import high_water
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
-from host import picture  # noqa: E402
-
 RESULTS = HERE / "results"
 
 MANIFEST = """\
@@ -178,15 +177,6 @@ def one(peer: str, work: Work) -> Cost:
         limited=seen["limited"],
         seconds=seen["seconds"],
     )
-
-
-def high_water(pid: int) -> float:
-    """VmHWM of a process in MB; what the kernel tells of a reaped child begins at its parent's size."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 def rounds_of(work: Work, rounds: int) -> list[dict[str, dict[str, float]]]:

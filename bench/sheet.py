@@ -11,7 +11,6 @@ the ledger's rows). The first picture is one that is decoded, in a new page of a
 import argparse
 import json
 import pickle
-import resource
 import shutil
 import statistics
 import subprocess
@@ -22,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from bench.memory import high_water
 from pipeline.domain.digest import Digest, digest_of
 from pipeline.domain.image import Facts, Format, Image
 from pipeline.sheet.model import SheetData
@@ -73,15 +73,6 @@ def one(way: str, folder: Path) -> None:
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     told = {"cpu": cpu, "wall": wall, "before": before, "peak": high_water(), "bytes": page.stat().st_size}
     print(json.dumps(told))
-
-
-def high_water() -> float:
-    """VmHWM of this process in MB; unlike ru_maxrss it does not start at the parent's."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def compare(folder: Path, assets: int, rounds: int) -> None:
