@@ -158,7 +158,8 @@ async def test_a_connection_the_host_gave_up_carries_no_paid_request(
 async def test_the_own_carrier_is_for_asyncio_without_proxies(
     anyio_backend_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+    for name in (*proxies, SWITCH):
         monkeypatch.delenv(name, raising=False)
     here = anyio_backend_name == "asyncio"
     assert goes_lean("https://host.test/v1", trust_env=True) is here
