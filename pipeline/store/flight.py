@@ -187,11 +187,7 @@ class SpoolFlight:
         os.ftruncate(self._fd, self._size)
         failpoint("spool.sync")
         if self._exists("head"):
-            head = durable.open_to_read(self._name("head"), inside=inside)
-            try:
-                durable.sync(head)
-            finally:
-                os.close(head)
+            _sync_file(self._name("head"), inside=inside)
         durable.sync(self._fd)
         self.close()
 
@@ -265,7 +261,8 @@ class SpoolFlight:
     def quarantine(self, reason: str) -> None:
         """Moves what arrived to the quarantine with a ``.why`` file: paid for, unusable, never deleted unasked.
 
-        The reserve goes, and so does every key that the host said back. Raises DiskFull, MachineError.
+        Durable when it returns: it is the evidence of what was paid for. The reserve goes, and so does every key that
+        the host said back. Raises DiskFull, MachineError.
         """
         arrived = self.arrived()
         self.close()
@@ -283,6 +280,7 @@ class SpoolFlight:
             for kind in filter(self._exists, ("head", "body", "part")):
                 blot(self._path(kind), self._secrets)
             for name in files_of(self._folder, self.attempt_id):
+                _sync_file(name, inside=inside)
                 os.rename(name, name, src_dir_fd=inside, dst_dir_fd=outside)
             durable.sync_folder(outside)
             durable.sync_folder(inside)
@@ -308,3 +306,11 @@ class SpoolFlight:
     def _read(self, kind: str) -> bytes:
         data = durable.read_regular(self._path(kind), at_most=_LARGEST_BODY)
         return data if kind == "body" else data.rstrip(b"\0")
+
+
+def _sync_file(name: str, *, inside: int) -> None:
+    fd = durable.open_to_read(name, inside=inside)
+    try:
+        durable.sync(fd)
+    finally:
+        os.close(fd)

@@ -1,9 +1,10 @@
 """One purchase as a process of its own, to be killed: ``python -m tests.store.child FOLDER WHAT [LARGEST]``.
 
-It reserves, marks, receives, finishes, stores, writes the receipt, discards and places, in the order of the program,
-and prints ``reserved``, ``received`` and ``saved`` when it got that far: the witness outside what it writes.
-Without arguments it serves such jobs from standard input.
-WHAT is ``purchase``, or ``input`` for making an input ready. LARGEST: bytes a file may have.
+It reserves, marks, receives, finishes, stores, writes the receipt, discards and places, in the order of the program
+for an answer that something must be awaited for, and prints ``reserved``, ``received`` and ``saved`` when it got that
+far: the witness outside what it writes. Without arguments it serves such jobs from standard input.
+WHAT is ``purchase``, ``quarantine`` for an answer of no use, or ``input`` for making an input ready.
+LARGEST: bytes a file may have.
 """
 
 import importlib
@@ -80,7 +81,10 @@ def main(folder: str, what: str, largest: str = "") -> int:
             prepare(places)
             return 0
         with receive(places) as flight:
-            settle(places, flight)
+            if what == "quarantine":
+                flight.quarantine("no picture")
+            else:
+                settle(places, flight)
     except MachineError as error:
         tell(f"{type(error).__name__}: {error}")
         return 1

@@ -15,14 +15,17 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not syscalls.can_trace(), reason="strace is not here or may not trace")
 
 
-@pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Places, Path]:
-    folder = tmp_path_factory.mktemp("traced").resolve()
+def trace(folder: Path, what: str) -> tuple[Places, Path]:
     places = Places(output=folder / "output")
     places.make()
-    command = [sys.executable, "-m", "tests.store.child", str(places.output), "purchase"]
+    command = [sys.executable, "-m", "tests.store.child", str(places.output), what]
     syscalls.trace(folder / "log", command, cwd=ROOT, env={**os.environ, "PIPELINE_FAILPOINT": ""})
     return places, folder / "log"
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Places, Path]:
+    return trace(tmp_path_factory.mktemp("traced").resolve(), "purchase")
 
 
 def first(log: Path, when: Callable[[syscalls.Machine], bool]) -> syscalls.Machine:
@@ -44,13 +47,21 @@ def test_when_saved_is_told_no_power_cut_takes_the_image_or_its_receipt(traced: 
     assert not [path for path in saved.at_risk(places.spool) if path.endswith((".body", ".head"))]
 
 
-def test_the_body_is_durable_before_anything_is_made_of_it(traced: tuple[Places, Path]) -> None:
+def test_a_finished_body_is_durable_before_anything_is_made_of_it(traced: tuple[Places, Path]) -> None:
     places, log = traced
     images = str(places.images)
     started = first(
         log, lambda machine: any(path.startswith(images) for path in machine.unsynced_names | machine.unsynced_data)
     )
     assert not [path for path in started.at_risk(places.spool) if path.endswith((".body", ".part", ".head"))]
+
+
+def test_what_is_put_aside_as_evidence_is_durable(tmp_path: Path) -> None:
+    places, log = trace(tmp_path.resolve(), "quarantine")
+    *_, last = syscalls.replay(log)
+    assert {path.suffix for path in places.quarantine.iterdir()} == {".part", ".head", ".intent", ".sent", ".why"}
+    assert last.named_early == []
+    assert last.at_risk(places.quarantine) == set()
 
 
 def test_at_the_end_everything_people_see_is_durable(traced: tuple[Places, Path]) -> None:
