@@ -12,7 +12,7 @@ import anyio
 
 from pipeline.app.desk import ReadingDesk, load_manifest, open_reading
 from pipeline.app.locking import take_lock
-from pipeline.app.naming import nearest
+from pipeline.app.naming import names_of, nearest
 from pipeline.app.options import Choice
 from pipeline.app.shop import open_for_writing
 from pipeline.app.world import World, in_thread, output_of
@@ -177,7 +177,7 @@ def _steps(desk: ReadingDesk) -> Iterator[Resolved]:
 def _stranger(desk: ReadingDesk, asset: str, choice: Choice) -> UserError:
     import difflib  # noqa: PLC0415 -- only for a mistake
 
-    close = difflib.get_close_matches(asset, [step.asset for step in _steps(desk)], n=1)
+    close = difflib.get_close_matches(asset, list(names_of(desk.plan)), n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"see `pipeline plan {choice.manifest} --all`"
     return UserError(f"{choice.manifest}: no asset '{asset}' ({hint})")
 

@@ -61,10 +61,10 @@ def input_names(desk: ReadingDesk, step: Resolved, found: Iterable[Difference]) 
             for digest in (change.old, change.new):
                 sources = desk.ledger.memory.input_sources(Digest(str(digest))) if digest else ()
                 names.update({str(digest): source for source, _ in sources[:1] if str(digest) not in names})
-    return {digest: f"{_near(name, desk.manifest.folder)} ({digest[:8]}…)" for digest, name in names.items()}
+    return {digest: f"{near(name, desk.manifest.folder)} ({digest[:8]}…)" for digest, name in names.items()}
 
 
-def _near(source: str, folder: Path) -> str:
+def near(source: str, folder: Path) -> str:
     """A source as the manifest would name it; of a file elsewhere its name."""
     if "://" in source:
         return source

@@ -14,7 +14,7 @@ from pipeline.app.cautions import unpriced
 from pipeline.app.desk import ReadingDesk, guard_faults, open_reading, secret_of
 from pipeline.app.looking import quotas_of
 from pipeline.app.options import Choice
-from pipeline.app.timing import seconds_until
+from pipeline.app.timing import month_of, seconds_until
 from pipeline.app.world import World
 from pipeline.domain.digest import Json
 from pipeline.domain.errors import PipelineError, UserError
@@ -136,7 +136,7 @@ def _clock(desk: ReadingDesk, world: World) -> Iterator[Finding]:
 
 def _money(desk: ReadingDesk, world: World) -> Iterator[Finding]:
     budget = desk.manifest.budget
-    month = desk.ledger.money_since(world.clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+    month = desk.ledger.money_since(month_of(world.clock.now()))
     if budget.per_month is not None:
         left = MicroUsd(budget.per_month - month.counted)
         verdict: Verdict = "ok" if left > 0 else "bad"

@@ -60,13 +60,13 @@ def finish(shop: Shop, ending: Ending, hurried: Callable[[], bool]) -> RunReport
 
     hurried: whether a second signal came; thumbnails that lack are then left for the next sheet.
     """
-    _follow_host(shop)
     exit_status = exit_of(shop.tally, shop.options, ending)
     stops = [stop.why if not stop.lane else f"{stop.lane}: {stop.why}" for stop in ending.result.stops]
     if ending.fault is not None and str(ending.fault) not in stops:
         stops.append(str(ending.fault))
     sheet: Path | None = None
     try:
+        _follow_host(shop)
         closing = Closing(run_id=shop.run_id, exit=exit_status)
         sheet = show_manifest(
             shop.manifest,
@@ -114,8 +114,10 @@ def _follow_host(shop: Shop) -> None:
         and row.previous is None
         and spaces.get(row.model_alias, PAID) != PAID
     ]
-    shop.ledger.record_assets(replace(row, space=spaces[row.model_alias]) for row in left)
-    shop.ledger.drop_assets(shop.manifest.name, PAID, [row.asset for row in left])
+    if left:
+        with shop.ledger.together():
+            shop.ledger.record_assets(replace(row, space=spaces[row.model_alias]) for row in left)
+            shop.ledger.drop_assets(shop.manifest.name, PAID, [row.asset for row in left])
 
 
 def _delivered(shop: Shop, report: RunReport) -> RunReport:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.app.desk import load_manifest, space_of
 from pipeline.app.options import Choice
 from pipeline.app.showing import current_rows
-from pipeline.app.timing import midnight
+from pipeline.app.timing import midnight, month_of
 from pipeline.app.world import World, output_around, output_of
 from pipeline.domain.digest import Digest, Json, digest_of
 from pipeline.domain.errors import UserError
@@ -127,7 +127,7 @@ def status_of(manifest: Path | None, output: Path | None, world: World, *, provi
 
     provider: overrides every model's, as in the run that is to be shown.
     """
-    month = world.clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = month_of(world.clock.now())
     with ExitStack() as stack:
         if manifest is None:
             ledger = open_reader(output_around(Path.cwd(), output), world, stack)

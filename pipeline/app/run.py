@@ -21,7 +21,7 @@ from pipeline.app.recovering import recover, tidy
 from pipeline.app.report import RunReport
 from pipeline.app.shop import Order, Shop, open_shop
 from pipeline.app.signals import signals, until_asked
-from pipeline.app.timing import images_per_minute
+from pipeline.app.timing import images_per_minute, month_of
 from pipeline.app.world import in_thread
 from pipeline.budget import Purse
 from pipeline.domain.errors import InputFault, MachineError
@@ -165,8 +165,6 @@ def _check_patterns(shop: Shop, plan: Plan) -> None:
 
 
 def _purse(shop: Shop) -> Purse:
-    month = shop.world.clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
     def spent_on(asset: AssetName) -> MicroUsd:
         money = shop.ledger.money_of_assets(shop.manifest.name, [asset]).get(asset)
         return money.counted if money else FREE
@@ -174,7 +172,7 @@ def _purse(shop: Shop) -> Purse:
     return Purse(
         shop.manifest.budget,
         per_run=shop.options.choice.budget,
-        month=shop.ledger.money_since(month),
+        month=shop.ledger.money_since(month_of(shop.world.clock.now())),
         spent_on=spent_on,
     )
 

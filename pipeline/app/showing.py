@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pipeline.app.desk import load_manifest, space_of
+from pipeline.app.desk import load_manifest, near, space_of
 from pipeline.app.options import Choice
 from pipeline.app.overview import write_overview
+from pipeline.app.timing import month_of
 from pipeline.app.world import World, output_of
 from pipeline.domain.digest import Digest
 from pipeline.domain.record import AssetRow, RunId, RunRow, Space, State
@@ -100,7 +101,6 @@ def gather(
     rows = _shown(_counted(current_rows(manifest, ledger), counts))
     names = [row.asset for row in rows]
     history = ledger.history
-    month = world.clock.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     runs = _runs(ledger, manifest.name, world, closing)
     typed, options = typed_as(manifest.file, places.output)
     return SheetData(
@@ -113,13 +113,13 @@ def gather(
         shots=tuple(shape_of(shot) for shot in manifest.shots),
         assets=tuple(in_order(manifest, rows)),
         runs=runs,
-        month=ledger.money_since(month, manifest.name),
+        month=ledger.money_since(month_of(world.clock.now()), manifest.name),
         total=ledger.money_since(None, manifest.name),
         attempts=history.attempts(manifest.name, names),
         deliveries=history.deliveries(manifest.name, names),
         parts=history.parts(manifest.name, names),
         sources={
-            digest: _near(source, manifest.folder) for digest, source in history.inputs(manifest.name, names).items()
+            digest: near(source, manifest.folder) for digest, source in history.inputs(manifest.name, names).items()
         },
     )
 
@@ -196,14 +196,6 @@ def _runs(ledger: Ledger, manifest: str, world: World, closing: Closing | None) 
 def _latest(rows: Sequence[AssetRow], runs: Sequence[RunRow]) -> datetime | None:
     moments = [row.updated_at for row in rows] + [run.ended_at or run.started_at for run in runs[:1]]
     return max(moments, default=None)
-
-
-def _near(source: str, folder: Path) -> str:
-    """An input's file as its manifest would name it."""
-    try:
-        return Path(source).relative_to(folder.absolute()).as_posix()
-    except ValueError:
-        return source
 
 
 def _finder(places: Places) -> Callable[[Digest], Path | None]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain.errors import DiskFull
+from pipeline.ledger import Ledger
 from tests.app.project import Project, icons, small
 from tests.fakes import Order, PaidHost, Reply, error_reply, sells
 
@@ -121,6 +123,20 @@ def test_what_is_skipped_names_the_parent_it_lacks(tmp_path: Path) -> None:
         ran = shop.at(url).pipeline("run", shop.manifest)
     assert "skipped  icon/night  icon is not there" in ran.out
     assert "skipped  icon/night  icon is not there" in shop.pipeline("status", shop.manifest).out
+
+
+def test_a_ledger_that_fails_at_the_end_of_a_run_is_told_in_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFull("no room for the ledger")
+
+    shop = small(tmp_path, f"bad: {{prompt: Paint it., images: [broken.png]}}\n{icons(2)}")
+    shop.write("broken.png", b"no picture")
+    monkeypatch.setattr(Ledger, "drop_assets", full)
+    with PaidHost(lambda order: replace(sells(order), headers={"x-pipeline-sketch": "1"})).open() as url:
+        ran = shop.at(url).run("--concurrency", "1")
+    assert (ran.exit, ran.json["assets"]["done"], ran.json["sheet"]) == (1, 2, None)
 
 
 def test_what_failed_before_its_host_was_known_as_our_gateway_is_shown_beside_the_rest(tmp_path: Path) -> None:
