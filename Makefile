@@ -69,6 +69,7 @@ clean: ## remove what was built; outputs and the ledger stay
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	$(BIN)/python -m compileall -q pipeline
 	touch $@
 
 .venv/.bench: .venv/.ready

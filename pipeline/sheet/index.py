@@ -13,6 +13,8 @@ __all__ = ["entry_of", "index_of", "pieces_of", "write_index", "write_text"]
 
 NAME = "index.json"
 
+_spelled = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def index_of(rows: Iterable[AssetRow]) -> dict[str, Json]:
     """The object of ``index.json``; assets in the order of their names."""
@@ -46,12 +48,11 @@ def write_index(folder: Path, rows: Iterable[AssetRow], *, sorted_by_name: bool 
 
 
 def pieces_of(ordered: Iterable[AssetRow]) -> Iterator[str]:
-    """The text of the file, an asset a piece; rows in the order of their names."""
+    """The text of the file, an asset a line; rows in the order of their names."""
     yield '{\n "assets": {'
     comma = ""
     for row in ordered:
-        entry = json.dumps(entry_of(row), ensure_ascii=False, indent=1).replace("\n", "\n  ")
-        yield f"{comma}\n  {json.dumps(row.asset, ensure_ascii=False)}: {entry}"
+        yield f"{comma}\n  {_spelled(row.asset)}: {_spelled(entry_of(row))}"
         comma = ","
     yield "\n }\n}\n" if comma else "}\n}\n"
 

@@ -338,7 +338,9 @@ def test_the_written_index_is_the_object_and_keeps_its_time_when_nothing_changed
     made = night()
     path = write_index(tmp_path / "new", made.rows)
     assert json.loads(path.read_bytes()) == index_of(made.rows)
-    assert path.read_text(encoding="utf-8") == json.dumps(index_of(made.rows), ensure_ascii=False, indent=1) + "\n"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    names = sorted(row.asset for row in made.rows)
+    assert [line.partition('": {')[0] for line in lines[2:-2]] == [f'  "{name}' for name in names]
     before = path.stat().st_mtime_ns
     write_index(tmp_path / "new", reversed(made.rows))
     assert path.stat().st_mtime_ns == before
