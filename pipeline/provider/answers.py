@@ -124,7 +124,8 @@ def answer(
 ) -> Answer:
     """A whole answer; the same picture said twice is one picture."""
     return Answer(
-        pictures=tuple(dict.fromkeys(pictures)),
+        # One alone is not compared: that would hash megabytes.
+        pictures=tuple(dict.fromkeys(pictures) if len(pictures) > 1 else pictures),
         usage=usage,
         request_id=request_id(head, header=id_header),
         resolved=dict(resolved),
