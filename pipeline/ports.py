@@ -90,8 +90,9 @@ class Endpoint(Protocol):
 class ImageStore(Protocol):
     """Immutable pictures, named by the SHA-256 of their bytes; whole or not at all. All calls block."""
 
-    def put(self, data: bytes) -> Image:
-        """Stores a whole picture durably. Idempotent.
+    def put(self, data: bytes, sync: Callable[[int], None] | None = None) -> Image:
+        """Stores a whole picture durably. Idempotent. sync: what is done with the descriptor of its folder instead of
+        syncing it at once, so that folders may be synced together.
 
         Raises BrokenPicture (in `inspect`) when the structure is not whole, DiskFull when there is no room.
         """

@@ -19,7 +19,7 @@ from pipeline.domain.step import Step
 from pipeline.ledger import Committer, Ledger
 from pipeline.plan import Settled
 from pipeline.ports import Blocking, Clock, Recorder
-from pipeline.store import DamagedImage, Tree, has_stamp
+from pipeline.store import DamagedImage, Tree, Unsynced, has_stamp
 
 BATCH = 500
 """Ends recorded together."""
@@ -122,7 +122,7 @@ class Placing:
             }
 
         await self.committer.do(look_up)
-        placed = await self.blocking(lambda: [self._place(end, step) for end, step in zip(batch, steps, strict=True)])
+        placed = await self.blocking(lambda: self._place_all(batch, steps))
         rows = [row for row, _, _ in placed]
         placements = [placement for _, placement, _ in placed if placement is not None]
 
@@ -135,6 +135,13 @@ class Placing:
         except MachineError as error:
             self.fault = self.fault or error
         return [(row, note) for row, _, note in placed]
+
+    def _place_all(self, batch: list[Settled], steps: list[Step]) -> list[tuple[AssetRow, Placement | None, str]]:
+        """Copies of a batch, each folder synced once. Blocks. Raises MachineError."""
+        folders = Unsynced()
+        placed = [self._place(end, step, folders) for end, step in zip(batch, steps, strict=True)]
+        folders.sync()
+        return placed
 
     def _tell(self, end: Settled, row: AssetRow, note: str) -> None:
         if note:
@@ -159,7 +166,7 @@ class Placing:
         beside = self.tree.candidates(f"{wanted}.{space}") if space else ()
         return (*self.tree.candidates(wanted), *beside)
 
-    def _place(self, end: Settled, step: Step) -> tuple[AssetRow, Placement | None, str]:
+    def _place(self, end: Settled, step: Step, folders: Unsynced) -> tuple[AssetRow, Placement | None, str]:
         """Puts the picture where it belongs; what cannot be placed is safe in the store and told. Blocks."""
         space = self.space_of(step.provider)
         path, placement, note = "", None, ""
@@ -169,7 +176,7 @@ class Placing:
             if found is not None:
                 path = found.path
             else:
-                path, placement, note = self._put(end, step, space, wanted)
+                path, placement, note = self._put(end, step, space, wanted, folders)
         return self._row(end, step, space, path), placement, note
 
     def _path(self, step: Step, space: Space) -> str:
@@ -196,11 +203,15 @@ class Placing:
                 return placement
         return None
 
-    def _put(self, end: Settled, step: Step, space: Space, wanted: str) -> tuple[str, Placement | None, str]:
+    def _put(
+        self, end: Settled, step: Step, space: Space, wanted: str, folders: Unsynced
+    ) -> tuple[str, Placement | None, str]:
         assert end.image is not None
         known = [placement for path in self.tree.candidates(wanted) if (placement := self._known.get(path))]
         try:
-            placed = self.tree.place(end.image, wanted, space=space, asset=step.asset, known=known, xmp=self.xmp)
+            placed = self.tree.place(
+                end.image, wanted, space=space, asset=step.asset, known=known, xmp=self.xmp, sync=folders.add
+            )
         except DamagedImage as error:
             # One picture's trouble: the others go on, and the next `verify --repair` mends it or asks for it again.
             return "", None, f"{step.asset}: {error} (`pipeline verify --repair`)"

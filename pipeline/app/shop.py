@@ -87,6 +87,8 @@ def open_shop(order: Order, stack: ExitStack) -> Shop:
     places = order.places
     keys = tuple(keys_of(order.manifest, order.world).values())
     ledger = stack.enter_context(open_for_writing(places, order.world))
+    spool = Spool(places.spool, places.quarantine, secrets=keys)
+    stack.callback(spool.close)
     return Shop(
         options=order.options,
         world=order.world,
@@ -98,7 +100,7 @@ def open_shop(order: Order, stack: ExitStack) -> Shop:
         ledger=ledger,
         committer=Committer(ledger),
         store=FileStore(places.images),
-        spool=Spool(places.spool, places.quarantine, secrets=keys),
+        spool=spool,
         receipts=Receipts(places.receipts),
         inputs=InputDesk(places.inputs),
         run_id=RunId(f"{order.world.clock.now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from pipeline.domain.capability import Profile
-from pipeline.domain.errors import DiskFull, MachineError, NotSent, OutcomeUnknown, ProviderError
+from pipeline.domain.errors import MachineError, NotSent, OutcomeUnknown, ProviderError
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import (
@@ -38,6 +38,7 @@ from pipeline.purchase.landed import Landed, is_sketch, landed
 from pipeline.purchase.room import Room
 from pipeline.purchase.settle import Ending, Settler, any_filled
 from pipeline.purchase.telling import ended_event, inputs_of, rendered, request_digest, sent_event
+from pipeline.purchase.together import Arrival, Together
 from pipeline.purchase.watched import Watched
 from pipeline.store import Receipts, Spool, SpoolFlight
 
@@ -81,6 +82,10 @@ class Recorded:
     room: Room = field(default_factory=Room)
     observe: Callable[[Head], None] = lambda head: None
     leaving: Callable[[], None] = lambda: None
+    _together: Together = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._together = Together(self.settler, self.receipts, self.blocking)
 
     async def render(self, request: ImageRequest) -> Rendered:
         """One POST: recorded, sent, spooled, settled. Raises what the attempt ended in, after it is written down."""
@@ -118,6 +123,8 @@ class Recorded:
         return flight
 
     async def _spooled(self, intent: Intent, size: int) -> SpoolFlight:
+        if self.spool.is_ready(size):
+            return self.spool.open(intent.attempt_id, reserve=size, intent=intent)
         return await self.blocking(lambda: self.spool.open(intent.attempt_id, reserve=size, intent=intent))
 
     async def _attempt(self, request: ImageRequest, intent: Intent, flight: Watched) -> Rendered:
@@ -153,8 +160,15 @@ class Recorded:
             failpoint("attempt.answered")
             self.observe(head)
             seconds = anyio.current_time() - began
-            # One visit to a thread for all of it: a visit costs more than reading a small answer.
-            read = await self.blocking(lambda: self._read(intent, flight, head, seconds))
+            arrival = Arrival(
+                intent=intent,
+                endpoint=self.endpoint,
+                flight=flight,
+                head=head,
+                seconds=seconds,
+                space=self.address.space,
+            )
+            read = await self._together.read(arrival)
             if isinstance(read, Settlement):
                 return read
             answer = read
@@ -165,22 +179,6 @@ class Recorded:
             return data
 
         return await landed(head, answer, bring)
-
-    def _read(self, intent: Intent, flight: Watched, head: Head, seconds: float) -> Answer | Settlement:
-        """Reads an answer, and keeps what is in it unless something must be awaited first. Blocks.
-
-        Raises ProviderError, MachineError.
-        """
-        answer = self.endpoint.read(head, flight.taken())
-        is_new_sketch = answer.sketch and self.address.space != SKETCH
-        if is_new_sketch or not all(picture.data for picture in answer.pictures):
-            with suppress(DiskFull):  # what it brings may still fit where it did not
-                flight.finish()
-            return answer
-        came = Landed(head=head, answer=answer)
-        settlement = self.settler.answered(intent, came, space=self.address.space, seconds=seconds)
-        self._write_receipt(intent, settlement)
-        return settlement
 
     async def _read_what_came(self, flight: Watched, error: OutcomeUnknown) -> tuple[Head, Answer]:
         head, fragment = flight.seen, await self.blocking(flight.spooled.fragment)
@@ -278,6 +276,8 @@ class Recorded:
         self.asked -= {intent.slots[kept.slot].key for kept in settlement.kept if kept.slot is not None}
         if settlement.outcome is Outcome.UNKNOWN:
             await self.blocking(lambda: flight.spooled.quarantine(settlement.message))
+        elif flight.spooled.is_light:
+            flight.spooled.discard()
         else:
             await self.blocking(flight.spooled.discard)
         self.recorder(ended_event(intent, settlement))

@@ -102,8 +102,9 @@ class Recovery:
         return settlement
 
     async def _settlement(self, intent: Intent, found: Evidence | None) -> Settlement:
-        """Decides from the evidence; within one boot a missing marker proves that nothing left."""
-        if intent.boot_id == self.boot_id and (found is None or not found.sent):
+        """Decides from the evidence; within one boot a missing marker proves that nothing left, if all was read."""
+        is_unmarked = intent.boot_id == self.boot_id and (found is None or not found.sent)
+        if is_unmarked and not await self.blocking(self.spool.unread):
             return await self._ended(intent, NotSent("the process ended before the request left"))
         if found is None or found.is_empty:
             return await self._ended(intent, OutcomeUnknown("the process ended while the answer was on its way"))

@@ -3,7 +3,7 @@
 No await and no network: it runs to its end once begun, may be repeated, and is the same code at recovery.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.domain.digest import Json
@@ -39,9 +39,16 @@ class Settler:
     clock: Clock
 
     def answered(
-        self, intent: Intent, came: Landed, *, space: Space, seconds: float, recovered: bool = False
+        self,
+        intent: Intent,
+        came: Landed,
+        *,
+        space: Space,
+        seconds: float,
+        recovered: bool = False,
+        sync: Callable[[int], None] | None = None,
     ) -> Settlement:
-        """The settlement of an attempt whose answer was read.
+        """The settlement of an attempt whose answer was read. sync: as in `ImageStore.put`.
 
         A picture whose bytes are unusable leaves its slot unknown: it was paid for, and a person decides; one that
         nobody asked for is simply left out. Raises DiskFull when a picture cannot be kept.
@@ -55,7 +62,7 @@ class Settler:
             try:
                 if not data:
                     raise BrokenPicture(came.missing.get(position, "an empty picture"))
-                kept.append(self._kept(self.store.put(data), intent, slot, picture))
+                kept.append(self._kept(self.store.put(data, sync), intent, slot, picture))
             except BrokenPicture as error:
                 broken += [str(error)] if slot is not None else []
         cost, estimated = self._cost(intent, answer)

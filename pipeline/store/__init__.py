@@ -21,6 +21,7 @@ bytes to the kernel. Nothing here is told the time, an API key or what a picture
 """
 
 from pipeline.store.decisions import Blessed, Decided, Reconciled
+from pipeline.store.durable import Unsynced
 from pipeline.store.flight import SpoolFlight
 from pipeline.store.images import DamagedImage, FileStore, MemoryStore, StoredFile
 from pipeline.store.places import Places
@@ -47,6 +48,7 @@ __all__ = [
     "StoredFile",
     "Tree",
     "Unplaceable",
+    "Unsynced",
     "has_stamp",
     "unstamped",
 ]

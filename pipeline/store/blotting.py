@@ -1,7 +1,6 @@
 """Keys that a host said back are blotted out of what is kept as evidence."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -12,19 +11,11 @@ _SHORTEST: Final = 6
 """Fewer letters are part of many a word."""
 
 
-def blot(path: Path, secrets: Iterable[Secret]) -> None:
-    """Overwrites every whole *secret* in a file of ours with stars, letter by letter. Blocks. Raises OSError."""
-    wanted = tuple(_spellings(secrets))
-    if not wanted:
-        return
-    with path.open("r+b") as file:
-        data = file.read()
-        for spelling in wanted:
-            at = data.find(spelling)
-            while at >= 0:
-                file.seek(at)
-                file.write(_BLOT * len(spelling))
-                at = data.find(spelling, at + 1)
+def blotted(data: bytes, secrets: Iterable[Secret]) -> bytes:
+    """The same bytes with stars for every whole *secret*, letter by letter."""
+    for spelling in _spellings(secrets):
+        data = data.replace(spelling, _BLOT * len(spelling))
+    return data
 
 
 def _spellings(secrets: Iterable[Secret]) -> Iterator[bytes]:

@@ -57,12 +57,12 @@ def create(name: str, *, inside: int, mode: int, read: bool = False) -> int:
     return os.open(name, access | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=inside)
 
 
-def read_back(fd: int, size: int) -> bytes:
-    """The first *size* bytes of an open file. Raises OSError, also for a file that is shorter."""
+def read_back(fd: int, size: int, at: int = 0) -> bytes:
+    """*size* bytes of an open file from *at* on. Raises OSError, also where the file ends before."""
     pieces: list[bytes] = []
-    at = 0
-    while at < size:
-        piece = os.pread(fd, size - at, at)
+    end = at + size
+    while at < end:
+        piece = os.pread(fd, end - at, at)
         if not piece:
             raise OSError(errno.EIO, "shorter than what was written to it")
         pieces.append(piece)
@@ -98,6 +98,42 @@ def sync_folder(fd: int) -> None:
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise
+
+
+class Unsynced:
+    """Folders with new names in them that are made durable together: `add` now, `sync` before anything rests on them.
+
+    Of many folders those that come last are synced at once, for each one that waits takes a descriptor. One thread at a
+    time.
+    """
+
+    MOST: Final = 64
+    """Folders that wait at most."""
+
+    def __init__(self) -> None:
+        self._fds: dict[tuple[int, int], int] = {}
+
+    def add(self, fd: int) -> None:
+        """Remembers a folder by its descriptor, which may be closed afterwards. Raises OSError."""
+        status = os.fstat(fd)
+        seen = (status.st_dev, status.st_ino)
+        if seen in self._fds:
+            return
+        if len(self._fds) < self.MOST:
+            self._fds[seen] = os.dup(fd)
+        else:
+            sync_folder(fd)
+
+    def sync(self) -> None:
+        """Makes the names durable; nothing is remembered afterwards, also where it fails. Raises MachineError."""
+        fds, self._fds = self._fds, {}
+        try:
+            with told("new files cannot be made durable"):
+                for fd in fds.values():
+                    sync_folder(fd)
+        finally:
+            for fd in fds.values():
+                os.close(fd)
 
 
 def write_whole(name: str, data: bytes | bytearray | memoryview, *, inside: int, mode: int, at: str = "") -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,8 +51,11 @@ class FileStore:
         self._shards: set[str] = set()
         self._lock = threading.Lock()
 
-    def put(self, data: bytes) -> Image:
+    def put(self, data: bytes, sync: Callable[[int], None] | None = None) -> Image:
         """Keeps a whole picture durably and gives its name and facts; idempotent. Blocks.
+
+        sync: takes the descriptor of the folder that must be synced before anything rests on this picture
+        (`durable.Unsynced`); without it that is done here.
 
         Raises BrokenPicture when the structure is not whole, DiskFull when there is no room (nothing half-written
         is visible then), MachineError otherwise. A file of that name whose bytes are damaged is replaced.
@@ -60,11 +63,11 @@ class FileStore:
         image = Image(digest=digest_of(data), size=len(data), facts=inspect(data))
         what = f"{self.path(image)}: cannot keep a picture"
         with durable.told(what), durable.folder(self._folder, follow=True) as root:
-            self._keep(root, image, data)
+            self._keep(root, image, data, sync or durable.sync_folder)
             failpoint("image.kept")
         return image
 
-    def _keep(self, root: int, image: Image, data: bytes) -> None:
+    def _keep(self, root: int, image: Image, data: bytes, sync: Callable[[int], None]) -> None:
         shard = image.digest[:2]
         self._make_shard(root, shard)
         with durable.folder(shard, inside=root) as fd:
@@ -72,7 +75,7 @@ class FileStore:
             if not _is_whole(name, image, inside=fd):
                 self._write(root, fd, name, data)
             # Even when the file was there: who wrote it may have died before this.
-            durable.sync_folder(fd)
+            sync(fd)
 
     def _make_shard(self, root: int, shard: str) -> None:
         with self._lock:
@@ -160,7 +163,7 @@ class MemoryStore:
         self._folder = folder
         self._images: dict[Digest, bytes] = {}
 
-    def put(self, data: bytes) -> Image:
+    def put(self, data: bytes, sync: Callable[[int], None] | None = None) -> Image:
         """Keeps a whole picture. Raises BrokenPicture."""
         image = Image(digest=digest_of(data), size=len(data), facts=inspect(data))
         self._images[image.digest] = bytes(data)

@@ -1,4 +1,4 @@
-"""The files of one attempt in the spool, in the order in which they may go."""
+"""The files an attempt has beside its records in the spool: a body of its own, and pictures fetched for it."""
 
 import os
 import re
@@ -7,13 +7,11 @@ from typing import Final
 
 from pipeline.domain.record import AttemptId
 
-_KINDS: Final = frozenset({"intent", "sent", "head", "part", "body"})
-_PICTURE: Final = re.compile(r"\d{1,3}\.bin")
+_KIND: Final = re.compile(r"body|\d{1,3}\.bin")
 
 
 def files_of(folder: Path, attempt_id: AttemptId) -> list[str]:
-    """Names of an attempt's files; ``.sent`` and ``.intent`` last, for while they are there something may be owed."""
+    """Names of an attempt's files, in order. Raises OSError."""
     start = len(attempt_id) + 1
     found = (entry.name for entry in os.scandir(folder) if entry.name.startswith(f"{attempt_id}."))
-    ours = (name for name in found if name[start:] in _KINDS or _PICTURE.fullmatch(name[start:]))
-    return sorted(ours, key=lambda name: (name.endswith(".intent"), name.endswith(".sent"), name))
+    return sorted(name for name in found if _KIND.fullmatch(name[start:]))

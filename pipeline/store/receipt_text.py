@@ -22,7 +22,7 @@ _TOLD: Final = 4_000
 
 
 def to_bytes(intent: Intent, settlement: Settlement) -> bytes:
-    """Indented JSON, sealed with the SHA-256 of its own canonical form. No picture, no base64, no key is in it."""
+    """A line of JSON, sealed with the SHA-256 of its own canonical form. No picture, no base64, no key is in it."""
     return sealed.seal({"version": VERSION, "intent": _intent(intent), "settlement": _settlement(settlement)})
 
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -51,8 +51,10 @@ class Receipts:
         self._folder = folder
         self._months: set[str] = set()
 
-    def write(self, intent: Intent, settlement: Settlement) -> Path:
+    def write(self, intent: Intent, settlement: Settlement, sync: Callable[[int], None] = durable.sync_folder) -> Path:
         """Writes a receipt durably: temporary file, fsync, rename, fsync of its folder. Idempotent. Blocks.
+
+        sync: what is done with that folder's descriptor (`durable.Unsynced` syncs it later, with others).
 
         It goes before the ledger's settlement, for what the ledger says must be provable without it.
         Raises DiskFull, MachineError, ValueError for an unusable id or a settlement of another attempt.
@@ -66,6 +68,7 @@ class Receipts:
             self._make_folder(month, inside=root)
             with durable.folder(month, inside=root) as inside:
                 _write(path.name, data, root=root, inside=inside)
+                sync(inside)
             failpoint("receipt.written")
         return path
 
@@ -104,10 +107,14 @@ class Receipts:
                 yield _read(path)
 
     def find(self, intent: Intent) -> Receipt | None:
-        """The receipt of an attempt, if there is one that can be read."""
+        """The receipt of an attempt, if there is one that can be read. Its name is durable. Raises MachineError."""
         path = self._path(intent)
         found = _read(path) if path.exists() else None
-        return found if isinstance(found, Receipt) else None
+        if not isinstance(found, Receipt):
+            return None
+        with durable.told(f"{path.parent}: cannot be synced"), durable.folder(path.parent, follow=True) as fd:
+            durable.sync_folder(fd)  # who gave it that name may have died before this
+        return found
 
     def _make_folder(self, month: str, *, inside: int) -> None:
         if month in self._months:
@@ -139,7 +146,6 @@ def _write(name: str, data: bytes, *, root: int, inside: int) -> None:
     failpoint("receipt.rename")
     os.rename(part, name, src_dir_fd=root, dst_dir_fd=inside)
     failpoint("receipt.renamed")
-    durable.sync_folder(inside)
 
 
 def _read(path: Path) -> Receipt | BrokenReceipt:

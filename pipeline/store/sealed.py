@@ -15,9 +15,9 @@ LONGEST: Final = 100_000
 
 
 def seal(body: Mapping[str, Json]) -> bytes:
-    """Indented JSON of *body* with its seal."""
-    whole = {**body, "sha256": digest_of(canonical_json(dict(body)))}
-    return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass") + b"\n"
+    """One line of JSON: *body* in its canonical form, and its seal at the end. *body* is not empty."""
+    plain = canonical_json(dict(body))
+    return plain[:-1] + f',"sha256":"{digest_of(plain)}"}}\n'.encode()
 
 
 def unseal(data: bytes, version: int) -> "Fields":

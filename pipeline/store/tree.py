@@ -7,7 +7,7 @@ picture beside it as ``name~new.png``.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from pipeline.store.stamp import MOST
 
 _MOST_BESIDE: Final = 99
 _BESIDE: Final = "~new"
+_ENDS: Final = tuple(f"{suffix}.{kind.extension}" for suffix in ("", _BESIDE) for kind in Format)
 
 Standing = Literal["missing", "ours", "edited", "link"]
 
@@ -61,6 +62,7 @@ class Wanted:
     asset: AssetName
     known: tuple[Placement, ...] = ()
     xmp: bool = False
+    sync: Callable[[int], None] = durable.sync_folder
 
 
 class Tree:
@@ -73,7 +75,7 @@ class Tree:
     @staticmethod
     def candidates(path: str) -> tuple[str, ...]:
         """The files `place` may have made for *path* (no extension): ask the ledger for placements of these."""
-        return tuple(f"{path}{suffix}.{kind.extension}" for suffix in ("", _BESIDE) for kind in Format)
+        return tuple([path + end for end in _ENDS])
 
     def place(
         self,
@@ -84,18 +86,20 @@ class Tree:
         asset: AssetName,
         known: Iterable[Placement] = (),
         xmp: bool = False,
+        sync: Callable[[int], None] = durable.sync_folder,
     ) -> Placed:
         """Makes sure that a copy of *image* is at *path*, relative to the output folder and without extension. Blocks.
 
         known: what the ledger says we put at `candidates(path)` before. xmp: the copy carries the stamp that says where
-        pictures come from (`pipeline.store.stamp`); the stored image is never altered.
+        pictures come from (`pipeline.store.stamp`); the stored image is never altered. sync: what is done with the
+        descriptor of its folder (`durable.Unsynced` syncs it later, with others).
 
         Nothing is written, and no time of change moves, when the right bytes are there. Copies of ours of the same
         path with another extension, or beside it, go. A copy is a reflink where the file system has them, never a hard
         link, and is synced before it gets its name. Raises Unplaceable when something is in the way, DiskFull,
         MachineError (also for a damaged image).
         """
-        wanted = Wanted(image=image, path=path, space=space, asset=asset, known=tuple(known), xmp=xmp)
+        wanted = Wanted(image=image, path=path, space=space, asset=asset, known=tuple(known), xmp=xmp, sync=sync)
         folders, name = paths.split(path, Unplaceable)
         with (
             self._told(path),
@@ -137,7 +141,7 @@ class Tree:
             durable.discard(part, inside=inside)
             raise
         failpoint("place.renamed")
-        durable.sync_folder(inside)
+        wanted.sync(inside)
 
     def _tidy(self, wanted: Wanted, placed: Placed, *, inside: int) -> None:
         """Removes our other copies of this path; only what is still exactly as we left it."""
@@ -149,7 +153,7 @@ class Tree:
                 os.unlink(file, dir_fd=inside)
                 gone = True
         if gone:
-            durable.sync_folder(inside)
+            wanted.sync(inside)
 
     def standing(self, placement: Placement) -> Standing:
         """How a file of ours is now: ``missing``, ``ours`` (untouched), ``edited``, or a ``link`` we do not follow.

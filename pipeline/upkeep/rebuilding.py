@@ -122,7 +122,8 @@ class Rebuilder:
                     )
 
     def _reopen(self) -> tuple[int, int]:
-        """Attempts that were on their way, by the notes in the spool; how many are held, and how many have no note.
+        """Attempts that were on their way, by the notes in the spool; how many are held, and how many have no note that
+        can be read, with the files that this version cannot read.
 
         Where nothing came, the attempt is unknown at once; where something did, it stands as `sent`, and the next run
         settles it from the spool as after any kill. Within one boot a missing marker proves that nothing left.
@@ -137,7 +138,7 @@ class Rebuilder:
             elif found.sent or intent.boot_id != self.boot_id:
                 held += 1
                 self._hold(intent, nothing_came=found.is_empty)
-        return held, torn
+        return held, torn + self.spool.unread()
 
     def _hold(self, intent: Intent, *, nothing_came: bool) -> None:
         if nothing_came:

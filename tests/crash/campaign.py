@@ -76,12 +76,12 @@ def tell(case: Case, folder: Path, server: Server, figures: Figures) -> None:
     folder.mkdir(parents=True)
     with Witness(folder / "bill", seed=case.seed).open() as witness:
         story = Story(folder=folder / "work", server=server, witness=witness, at_once=case.at_once)
-        for kill in case.kills:
+        for number, kill in enumerate(case.kills):
             if story.run(kill).killed and kill.at:
                 figures.reached.add(kill.at.partition(":")[0])
-        if case.lose:
-            story.lose_ledger()
-            figures.rebuilds += 1
+            if case.lose and number == case.seed % len(case.kills):
+                story.lose_ledger()
+                figures.rebuilds += 1
         before = story.kills
         story.finish(kill=Kill(at=f"{DECIDING}:1") if case.seed % 2 else None)
         if story.kills > before:

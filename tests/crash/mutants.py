@@ -20,26 +20,25 @@ from tests.crash.program import ROOT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """A bug: what it breaks, where, what is replaced by what, and the instrument that must find it."""
+    """A bug: what it breaks, what is replaced by what in which file, and the instrument that must find it."""
 
     breaks: str
-    file: str
-    changes: tuple[tuple[str, str], ...]
+    changes: tuple[tuple[str, str, str], ...]
     found_by: Literal["kills", "power cuts"]
 
 
 SETTLE = "        await self.committer.do(lambda ledger: ledger.settle(settlement))\n"
 RECEIPT = "            self.receipts.write(intent, settlement)\n"
-RECEIPT_AT_ONCE = "        self._write_receipt(intent, settlement)\n        return"
+RECEIPTS = "                    self._receipts.write(turn.call.intent, settlement, folders.add)\n"
 RECEIPT_LATER = "        await self.blocking(lambda: self._write_receipt(intent, settlement))\n"
 
 MUTANTS: Mapping[str, Mutant] = {
     "intent after the answer": Mutant(
         breaks="the sent row is written before the request leaves",
-        file="purchase/recorded.py",
         changes=(
-            ("            await self.committer.do(open_attempt)\n", "            pass\n"),
+            ("purchase/recorded.py", "            await self.committer.do(open_attempt)\n", "            pass\n"),
             (
+                "purchase/recorded.py",
                 SETTLE,
                 "        await self.committer.do(lambda ledger: ledger.open_attempt(intent, again=True))\n" + SETTLE,
             ),
@@ -48,44 +47,44 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "spool dropped before the receipt": Mutant(
         breaks="the spool goes only when the ledger has the settlement",
-        file="purchase/recorded.py",
         changes=(
-            (RECEIPT_AT_ONCE, "        flight.spooled.discard()\n" + RECEIPT_AT_ONCE),
-            (RECEIPT_LATER, "        await self.blocking(flight.spooled.discard)\n" + RECEIPT_LATER),
+            ("purchase/together.py", RECEIPTS, "                    turn.call.flight.spooled.discard()\n" + RECEIPTS),
+            (
+                "purchase/recorded.py",
+                RECEIPT_LATER,
+                "        await self.blocking(flight.spooled.discard)\n" + RECEIPT_LATER,
+            ),
         ),
         found_by="kills",
     ),
     "receipt after the ledger": Mutant(
         breaks="what the ledger says can be proved without it",
-        file="purchase/recorded.py",
         changes=(
-            (RECEIPT, "            pass\n"),
-            (SETTLE, SETTLE + "        await self.blocking(lambda: self.receipts.write(intent, settlement))\n"),
+            ("purchase/together.py", RECEIPTS, "                    pass\n"),
+            ("purchase/recorded.py", RECEIPT, "            pass\n"),
+            (
+                "purchase/recorded.py",
+                SETTLE,
+                SETTLE + "        await self.blocking(lambda: self.receipts.write(intent, settlement))\n",
+            ),
         ),
         found_by="kills",
     ),
     "no mark before the first byte": Mutant(
         breaks="a missing mark proves that nothing left",
-        file="store/flight.py",
-        changes=(
-            (
-                '            os.close(durable.create(self._name("sent"), inside=inside, mode=_PRIVATE))\n',
-                "            pass\n",
-            ),
-        ),
+        changes=(("store/segment.py", "            self._write(entry, Kind.SENT)\n", "            pass\n"),),
         found_by="kills",
     ),
     "recovery forgets what arrived": Mutant(
         breaks="a body that arrived is settled at the next start",
-        file="purchase/recover.py",
-        changes=(("if found is None or found.is_empty:", "if found is not None:"),),
+        changes=(("purchase/recover.py", "if found is None or found.is_empty:", "if found is not None:"),),
         found_by="kills",
     ),
     "what is unknown is asked again": Mutant(
         breaks="a request that was sent and not answered is held",
-        file="purchase/recover.py",
         changes=(
             (
+                "purchase/recover.py",
                 'OutcomeUnknown("the process ended while the answer was on its way")',
                 'NotSent("the process ended while the answer was on its way")',
             ),
@@ -94,27 +93,48 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "a rebuild forgets what was on its way": Mutant(
         breaks="a lost ledger learns of requests in flight from the spool",
-        file="upkeep/rebuilding.py",
-        changes=(("        for found in self.spool.scan():\n", "        for found in ():\n"),),
+        changes=(("upkeep/rebuilding.py", "        for found in self.spool.scan():\n", "        for found in ():\n"),),
+        found_by="kills",
+    ),
+    "two attempts of one number": Mutant(
+        breaks="a record of a spool file belongs to one attempt",
+        changes=(
+            (
+                "store/segment.py",
+                "            self._numbers += 1\n",
+                "            self._numbers = (self._numbers + 1) % 2\n",
+            ),
+        ),
+        found_by="kills",
+    ),
+    "a file goes with its first attempt": Mutant(
+        breaks="a spool file stays while an attempt in it is open",
+        changes=(
+            (
+                "store/spool.py",
+                "        if segment is not self._current and not segment.entries:\n            self._drop(segment)\n",
+                "        if segment is not self._current:\n            segment.path.unlink(missing_ok=True)\n",
+            ),
+        ),
         found_by="kills",
     ),
     "synchronous = NORMAL": Mutant(
         breaks="a commit is durable when it is done",
-        file="ledger/opening.py",
-        changes=(('"synchronous = FULL"', '"synchronous = NORMAL"'),),
+        changes=(("ledger/opening.py", '"synchronous = FULL"', '"synchronous = NORMAL"'),),
         found_by="power cuts",
     ),
     "data not synced before its name": Mutant(
         breaks="a file has its name only when its bytes are on the medium",
-        file="store/durable.py",
-        changes=(("            sync(fd)\n        finally:\n", "            pass\n        finally:\n"),),
+        changes=(
+            ("store/durable.py", "            sync(fd)\n        finally:\n", "            pass\n        finally:\n"),
+        ),
         found_by="power cuts",
     ),
     "folders never synced": Mutant(
         breaks="a name is on the medium before the next step",
-        file="store/durable.py",
         changes=(
             (
+                "store/durable.py",
                 "    try:\n        os.fsync(fd)\n    except OSError as error:\n",
                 "    try:\n        pass\n    except OSError as error:\n",
             ),
@@ -123,41 +143,43 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "an image's folder not synced": Mutant(
         breaks="an image has its name on the medium before its receipt",
-        file="store/images.py",
-        changes=(("            durable.sync_folder(root)\n            self._shards", "            self._shards"),),
-        found_by="power cuts",
-    ),
-    "a receipt's folder not synced": Mutant(
-        breaks="a receipt is on the medium before the ledger's settlement",
-        file="store/receipts.py",
         changes=(
             (
-                '    failpoint("receipt.renamed")\n    durable.sync_folder(inside)\n',
-                '    failpoint("receipt.renamed")\n',
+                "store/images.py",
+                "            durable.sync_folder(root)\n            self._shards",
+                "            self._shards",
             ),
         ),
         found_by="power cuts",
     ),
+    "a receipt's folder not synced": Mutant(
+        breaks="a receipt is on the medium before the ledger's settlement",
+        changes=(("store/receipts.py", "                sync(inside)\n", ""),),
+        found_by="power cuts",
+    ),
+    "folders of images that came together not synced": Mutant(
+        breaks="a receipt names only what is on the medium",
+        changes=(("purchase/together.py", "            sync=folders.add,\n", "            sync=lambda _: None,\n"),),
+        found_by="power cuts",
+    ),
     "a copy not synced": Mutant(
         breaks="what people see is whole",
-        file="store/copying.py",
-        changes=(("durable.sync(fd)", "None"),),
+        changes=(("store/copying.py", "durable.sync(fd)", "None"),),
         found_by="power cuts",
     ),
 }
-"""Seven of order and six of fsync."""
+"""Nine of order and seven of fsync."""
 
 
 def plant(mutant: Mutant, into: Path) -> Path:
     """A copy of the package with the bug in it; gives the folder it lies in. Raises ValueError when it does not fit."""
     shutil.copytree(ROOT / "pipeline", into / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    path = into / "pipeline" / mutant.file
-    text = path.read_text()
-    for old, new in mutant.changes:
+    for file, old, new in mutant.changes:
+        path = into / "pipeline" / file
+        text = path.read_text()
         if old not in text:
-            raise ValueError(f"{mutant.file}: {old.strip()!r} is not there any more")
-        text = text.replace(old, new)
-    path.write_text(text)
+            raise ValueError(f"{file}: {old.strip()!r} is not there any more")
+        path.write_text(text.replace(old, new))
     return into
 
 

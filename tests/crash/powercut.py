@@ -7,7 +7,6 @@ the trace a crash image is drawn from that model, recovered by the real program 
 ``python -m tests.crash.powercut --images 600`` is the long form (`make crash`); the suite runs a short one.
 """
 
-import json
 import os
 import random
 import re
@@ -24,15 +23,17 @@ from pathlib import Path
 from tests.crash.history import Expected, History, faults, gather
 from tests.crash.program import ROOT, Server, serving
 from tests.crash.scenes import CANARY, MANIFEST, NAME, WANTED
+from tests.crash.told import Told
 from tests.crash.witness import Sale, Witness
 from tests.fakes import png
 
 SECTOR = 512
 AT_ONCE = 4
 TRACED = (
-    "openat,write,pwrite64,fsync,fdatasync,ftruncate,fallocate,rename,renameat,renameat2,link,linkat,unlink,unlinkat,"
-    "mkdir,mkdirat"
+    "openat,write,pwrite64,pwritev,pwritev2,fsync,fdatasync,ftruncate,fallocate,rename,renameat,renameat2,link,linkat,"
+    "unlink,unlinkat,mkdir,mkdirat"
 )
+WRITES = frozenset({"write", "pwrite64", "pwritev", "pwritev2"})
 _LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)")
 _BEGUN = re.compile(r"^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$")
 _RESUMED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)")
@@ -49,6 +50,21 @@ class Call:
     texts: tuple[bytes, ...]
     rest: str
     result: int
+
+    @property
+    def written(self) -> bytes:
+        """What a write wrote, of all its pieces."""
+        return b"".join(self.texts)[: self.result]
+
+    @property
+    def numbers(self) -> list[int]:
+        """Its plain numbers: sizes, offsets, flags."""
+        return [int(number) for number in re.findall(r"\b\d+\b", self.rest)]
+
+    @property
+    def offset(self) -> int:
+        """Where a write to a place begins; of the newer call, flags come after it."""
+        return self.numbers[-2 if self.name == "pwritev2" else -1]
 
 
 def calls(log: Path) -> Iterator[Call]:
@@ -110,9 +126,9 @@ def _pieces(change: tuple[str, int, bytes], luck: random.Random) -> Iterator[tup
             yield change
         return
     whole = luck.random()
-    for start in range(0, len(data), SECTOR):
+    for start in (0, *range(SECTOR - at % SECTOR, len(data), SECTOR)):
         if whole < 0.3 or (whole < 0.7 and luck.random() < 0.5):
-            yield kind, at + start, data[start : start + SECTOR]
+            yield kind, at + start, data[start : start + SECTOR - (at + start) % SECTOR]
 
 
 def apply(data: bytes, changes: list[tuple[str, int, bytes]]) -> bytes:
@@ -182,7 +198,7 @@ class Disk:
                 path if path.startswith("/") else str(Path(call.paths[min(index, len(call.paths) - 1)]) / path)
                 for index, path in enumerate(text.decode(errors="replace") for text in call.texts)
             ]
-            if call.name not in {"write", "pwrite64"}
+            if call.name not in WRITES
             else []
         )
         return self._take(call, [self._inside(path) for path in full], [self._inside(path) for path in call.paths])
@@ -197,7 +213,7 @@ class Disk:
         match call.name:
             case "openat":
                 return self._open(named[0] if named else None, call.rest)
-            case "write" | "pwrite64" | "ftruncate" | "fallocate" | "fsync" | "fdatasync":
+            case name if name in WRITES or name in {"ftruncate", "fallocate", "fsync", "fdatasync"}:
                 return self._data(call, held[0] if held else None)
             case "mkdir" | "mkdirat":
                 return self._name(named[0], Folder())
@@ -238,17 +254,16 @@ class Disk:
             found.sync()
             return True
         assert isinstance(found, Inode)
-        numbers = [int(number) for number in re.findall(r"\b\d+\b", call.rest)]
         match call.name:
             case "write":
-                found.pending.append(("write", found.position, call.texts[0][: call.result]))
+                found.pending.append(("write", found.position, call.written))
                 found.position += call.result
-            case "pwrite64":
-                found.pending.append(("write", numbers[-1], call.texts[0][: call.result]))
             case "ftruncate":
-                found.pending.append(("cut", numbers[-1], b""))
+                found.pending.append(("cut", call.numbers[-1], b""))
+            case "fallocate":
+                found.pending.append(("room", sum(call.numbers[-2:]), b""))
             case _:
-                found.pending.append(("room", numbers[-1], b""))
+                found.pending.append(("write", call.offset, call.written))
         return True
 
     def _name(self, parts: tuple[str, ...] | None, target: "Inode | Folder | None") -> bool:
@@ -367,31 +382,6 @@ def trace(folder: Path, package: Path = ROOT) -> Traced:
     return traced
 
 
-@dataclass(slots=True)
-class Told:
-    """What the world knew at the moment of the cut: attempts sent and answered, and those told as done."""
-
-    sent: set[str] = field(default_factory=set)
-    answered: set[str] = field(default_factory=set)
-    done: set[str] = field(default_factory=set)
-
-    def feed(self, call: Call) -> None:
-        if call.name == "openat" and call.texts and "O_CREAT" in call.rest:
-            attempt, _, kind = call.texts[-1].decode(errors="replace").rpartition("/")[2].partition(".")
-            (self.sent if kind == "sent" else self.answered if kind == "head" else set()).add(attempt)
-        if call.name == "write" and call.paths and call.paths[0].endswith("night.ndjson"):
-            self._lines(call.texts[0])
-
-    def _lines(self, text: bytes) -> None:
-        for line in text.decode(errors="replace").splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if event.get("event") == "done" and "attempt_id" in event:
-                self.done.add(event["attempt_id"])
-
-
 @dataclass(slots=True, kw_only=True)
 class Figures:
     """What replaying came to. unknown: attempts that nobody can tell of any more, over all images."""
@@ -404,6 +394,11 @@ class Figures:
 
     def line(self) -> str:
         return f"{self.images} power cuts, {self.bad} bad images, {self.unknown} unknown, {self.seconds:.0f} s"
+
+
+def _hear(told: Told, call: Call) -> None:
+    if call.name in WRITES and call.paths:
+        told.feed(call.paths[0], call.written)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -423,7 +418,7 @@ class Replayer:
         disk.top.durable, disk.top.live = {}, {}
         for number, call in enumerate(self.traced.calls):
             disk.feed(call)
-            told.feed(call)
+            _hear(told, call)
             for _ in range(moments[number]):
                 self._one(disk, told, luck, figures)
                 figures.seconds = time.monotonic() - began

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.powercut import Call, Disk, can_trace, replay
+from pipeline.domain.record import AttemptId
+from pipeline.store.segment import Segment
+from tests.crash.powercut import Call, Disk, calls, can_trace, replay
+from tests.crash.told import Told
 
 traces = pytest.mark.skipif(not can_trace(), reason="strace is not here or may not trace")
 
@@ -75,3 +78,61 @@ def test_data_tears_at_sectors(tmp_path: Path) -> None:
     sizes = {len(files[0][1]) for files in seen}
     assert sizes == {0, 512, 1024}
     assert (("a", b"\0" * 512 + b"y" * 512),) in seen
+
+
+def test_a_record_tears_where_the_sectors_of_the_disk_end(tmp_path: Path) -> None:
+    start = call("write", "x" * 500, path="/disk/a", result=500)
+    record = call("pwritev2", "y" * 16, "z" * 700, path="/disk/a", rest="16 700 2 500 0", result=716)
+    seen = outcomes(tmp_path, (MADE[0], start, call("fsync", path="/disk/a"), call("fsync"), record))
+    whole = b"x" * 500 + b"y" * 16 + b"z" * 700
+    assert {len(files[0][1]) for files in seen} == {500, 512, 1024, 1216}
+    for ((_, data),) in seen:
+        sectors = [(data[at : at + 512], whole[at : at + 512]) for at in range(0, len(data), 512)]
+        assert all(got == meant or not got.strip(b"x\0") for got, meant in sectors)
+
+
+def test_room_that_was_taken_at_the_end_of_a_file_reads_as_zeros(tmp_path: Path) -> None:
+    room = call("fallocate", path="/disk/a", rest="0 5 1000")
+    written = call("pwrite64", "there", path="/disk/a", rest="5 900", result=5)
+    seen = outcomes(tmp_path, (*NAMED, room, written, call("fsync", path="/disk/a")))
+    assert seen == {(("a", b"hello" + bytes(895) + b"there" + bytes(100)),)}
+
+
+LOG = """\
+7 fallocate(5<\\x2f\\x61>, 0, 16, 4096) = 0
+7 pwritev2(5<\\x2f\\x61>, [{iov_base="\\x61\\x22", iov_len=2}, {iov_base="\\x7d\\x32", iov_len=2}], 2, 17, 0) = 4
+7 pwritev(5<\\x2f\\x61>, [{iov_base="\\x61", iov_len=1}, {iov_base="\\x7d\\x32", iov_len=2}], 2, 33) = 2
+8 pwrite64(5<\\x2f\\x61>, "\\x7a",  <unfinished ...>
+7 pwrite64(5<\\x2f\\x61>, "\\x7a", 1, 16) = -1 ENOSPC (No space left on device)
+8 <... pwrite64 resumed>1, 16) = 1
+"""
+
+
+def test_writes_of_several_pieces_are_read_with_their_place(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(LOG)
+    room, both, short, plain = calls(tmp_path / "log")
+    assert (room.name, room.numbers[-2:]) == ("fallocate", [16, 4096])
+    assert (both.paths, both.written, both.offset) == (("/a",), b'a"}2', 17)
+    assert (short.written, short.offset) == (b"a}", 33)
+    assert (plain.written, plain.offset) == (b"z", 16)
+
+
+def test_what_was_sent_and_answered_is_read_from_records(tmp_path: Path) -> None:
+    told = Told()
+    files = [Segment.create(tmp_path), Segment.create(tmp_path)]
+    for file, names in zip(files, ("ab", "cd"), strict=True):
+        one, two = (file.open(AttemptId(name), 0, b"to buy\n") for name in names)
+        file.sent(one)
+        file.sent(two)
+        file.head(two, b"{}")
+        file.body(one, b"PF not a record of ours")
+        at = 0
+        ends = [16, *(at + length for at, length in (one.intent, two.intent))]
+        data = file.path.read_bytes()
+        ends += [ends[-1] + 16, ends[-1] + 32, ends[-1] + 50, len(data)]
+        for end in ends:
+            told.feed(str(file.path), data[at:end])
+            at = end
+    assert (told.sent, told.answered) == ({"a", "b", "c", "d"}, {"b", "d"})
+    told.feed("/x/night.ndjson", b'{"event": "done", "attempt_id": "b"}\n{"event": "do')
+    assert told.done == {"b"}

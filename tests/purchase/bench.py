@@ -27,7 +27,7 @@ from pipeline.provider import readers
 from pipeline.purchase.recorded import Address, Recorded
 from pipeline.purchase.recover import Recovered, Recovery
 from pipeline.purchase.settle import Settler
-from pipeline.store import FileStore, Places, Receipts, Spool
+from pipeline.store import Evidence, FileStore, Places, Receipts, Spool
 from tests.fakes import ScriptedEndpoint
 
 NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
@@ -98,7 +98,11 @@ class Bench:
 
     @contextmanager
     def ledger(self, *, begin: bool = True) -> Iterator[Ledger]:
-        with open_ledger(self.places.state, write=True, host="host", boot_id=self.boot, now=lambda: NOW) as ledger:
+        """What a process has open from its start to its end: the ledger, and the spool with it."""
+        with (
+            closing(self.spool),
+            open_ledger(self.places.state, write=True, host="host", boot_id=self.boot, now=lambda: NOW) as ledger,
+        ):
             if begin and ledger.run(RUN) is None:
                 ledger.begin_run(RUN, manifest=MANIFEST)
             yield ledger
@@ -126,7 +130,7 @@ class Bench:
 
     async def buy(self, endpoint: ScriptedEndpoint, asked: ImageRequest | None = None, **changes: Any) -> Rendered:
         """One attempt in a process of its own."""
-        with self.ledger() as ledger:
+        with self.ledger() as ledger, closing(changes.get("spool", self.spool)):
             return await self.recorded(ledger, endpoint, **changes).render(asked or request())
 
     async def recover(self, **changes: Any) -> Recovered:
@@ -180,8 +184,11 @@ class Bench:
         return {path.stem for path in self.places.images.rglob("*.*") if path.is_file()}
 
     def spooled(self) -> list[str]:
-        """Kinds of files that lie in the spool."""
-        return sorted(path.name.partition(".")[2] for path in self.places.spool.iterdir())
+        """Kinds of files that lie in the spool; of a file of records what the next process finds of open attempts."""
+        with closing(Spool(self.places.spool, self.places.quarantine)) as spool:
+            found = [word for evidence in spool.scan() for word in _words(spool, evidence)]
+            files = [path.name.partition(".")[2] for path in self.places.spool.iterdir()]
+            return sorted([*found, *(kind for kind in files if kind != "flights" or not found)])
 
     def quarantined(self) -> list[str]:
         return sorted(path.name.partition(".")[2] for path in self.places.quarantine.iterdir())
@@ -194,6 +201,17 @@ class Bench:
         return [AttemptId(row[0]) for row in self.rows("SELECT attempt_id FROM v_attempts")]
 
 
+def _words(spool: Spool, found: Evidence) -> Iterator[str]:
+    words = {
+        "sent": found.sent,
+        "head": found.head is not None,
+        "body": found.whole,
+        "part": found.size and not found.whole,
+        "intent": spool.intent(found.attempt_id) is not None,
+    }
+    yield from [word for word, is_there in words.items() if is_there] or ["room"]
+
+
 class FullStore:
     """A store whose disk is full from the picture of that number on."""
 
@@ -201,11 +219,11 @@ class FullStore:
         self._store = store
         self._left = full_from
 
-    def put(self, data: bytes) -> Image:
+    def put(self, data: bytes, sync: Callable[[int], None] | None = None) -> Image:
         self._left -= 1
         if self._left < 0:
             raise DiskFull("no room for an image")
-        return self._store.put(data)
+        return self._store.put(data, sync)
 
     def path(self, image: Image) -> Path:
         return self._store.path(image)

@@ -216,7 +216,7 @@ async def test_room_for_the_answer_is_reserved_before_the_request_leaves(tmp_pat
     sizes: list[int] = []
 
     def look() -> None:
-        sizes.extend(path.stat().st_blocks * 512 for path in bench.places.spool.glob("*.part"))
+        sizes.extend(path.stat().st_blocks * 512 for path in bench.places.spool.glob("*.flights"))
 
     await bench.buy(ScriptedEndpoint(Script(body=answer_of(ONE), meanwhile=look)), request(2, size="1024x1024"))
     assert sizes[0] >= 2 * 1024 * 1024

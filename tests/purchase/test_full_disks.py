@@ -11,6 +11,8 @@ from pipeline.domain.record import AttemptId, Intent, Settlement
 from pipeline.ledger import Committer, Ledger
 from pipeline.ledger import inline as inline_commits
 from pipeline.store import FileStore, Receipts, Spool, SpoolFlight
+from pipeline.store.durable import sync_folder
+from pipeline.store.segment import Entry, Segment
 from tests.fakes import Script, ScriptedEndpoint, answer_of, png
 from tests.purchase.bench import HIGH, LOW, Bench, FullStore, request
 
@@ -34,8 +36,10 @@ class UnfinishedFlight(SpoolFlight):
 
 
 class UnfinishedSpool(Spool):
-    def _flight(self, attempt_id: AttemptId) -> SpoolFlight:
-        flight = super()._flight(attempt_id)
+    def _flight(
+        self, attempt_id: AttemptId, segment: Segment | None, entry: Entry | None, *, is_new: bool = False
+    ) -> SpoolFlight:
+        flight = super()._flight(attempt_id, segment, entry, is_new=is_new)
         flight.__class__ = UnfinishedFlight
         return flight
 
@@ -43,7 +47,7 @@ class UnfinishedSpool(Spool):
 class FullReceipts(Receipts):
     """Receipts without room."""
 
-    def write(self, intent: Intent, settlement: Settlement) -> Path:
+    def write(self, intent: Intent, settlement: Settlement, sync: Callable[[int], None] = sync_folder) -> Path:
         raise DiskFull("no room for a receipt")
 
 

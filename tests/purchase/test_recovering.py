@@ -281,6 +281,24 @@ async def test_files_of_an_attempt_that_was_settled_just_go(tmp_path: Path) -> N
     assert (bench.spooled(), bench.quarantined()) == ([], [])
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
+async def test_beside_a_file_of_another_version_a_missing_mark_proves_nothing(tmp_path: Path) -> None:
+    def dies() -> None:
+        raise Killed
+
+    bench = Bench(tmp_path)
+    with pytest.raises(Killed):
+        await bench.buy(ScriptedEndpoint(Script(meanwhile=dies)))
+    (path,) = bench.places.spool.glob("*.flights")
+    path.write_bytes(b"flights2" + path.read_bytes()[8:])
+    await Bench(tmp_path).recover()
+    assert (bench.outcomes(), bench.spent()) == (["unknown"], (0, HIGH))
+    assert path.exists(), "its own version may have more to say"
+
+
 async def test_after_recovery_an_attempt_that_never_left_may_be_bought(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     leave(bench, STATES["only room was reserved"])

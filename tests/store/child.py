@@ -13,6 +13,7 @@ import os
 import resource
 import sys
 import traceback
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,11 +37,9 @@ def tell(word: str) -> None:
     os.write(1, f"{word}\n".encode())
 
 
-def receive(places: Places) -> SpoolFlight:
+def receive(spool: Spool) -> SpoolFlight:
     body = picture()
-    flight = Spool(places.spool, places.quarantine).open(
-        records.INTENT.attempt_id, reserve=len(body) * 2, intent=records.INTENT
-    )
+    flight = spool.open(records.INTENT.attempt_id, reserve=len(body) * 2, intent=records.INTENT)
     tell("reserved")
     flight.sent()
     flight.head(Head(status=200, headers={"x-request-id": "req_1", "set-cookie": "secret"}, seconds=0.5))
@@ -80,7 +79,7 @@ def main(folder: str, what: str, largest: str = "") -> int:
         if what == "input":
             prepare(places)
             return 0
-        with receive(places) as flight:
+        with closing(Spool(places.spool, places.quarantine)) as spool, receive(spool) as flight:
             if what == "quarantine":
                 flight.quarantine("no picture")
             else:

@@ -1,4 +1,4 @@
-"""Where inputs are handed in."""
+"""Where inputs are handed in, and where answers are spooled."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.inputs import InputDesk
+from pipeline.store import Spool
 
 
 @pytest.fixture
@@ -21,3 +22,10 @@ def write(tmp_path: Path) -> Callable[[str, bytes], str]:
         return str(tmp_path / name)
 
     return written
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "quarantine").mkdir()
+    return Spool(tmp_path / "spool", tmp_path / "quarantine")

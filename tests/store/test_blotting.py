@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pipeline.domain.record import AttemptId
 from pipeline.domain.request import Head
 from pipeline.domain.secret import Secret
 from pipeline.store import Spool
+from pipeline.store.blotting import blotted
 
 KEY = "sk-canary/0123 4567"
 
@@ -25,3 +29,11 @@ def test_quarantined_files_hold_no_key_in_either_spelling_and_are_as_long_as_bef
     stars = "*" * len(KEY)
     assert kept == f"one {stars}, two {stars}{stars}, {'*' * 23}, abc".encode(), "three letters are part of many a word"
     assert KEY.encode() not in (tmp_path / "quarantine/a.head").read_bytes()
+
+
+@given(text=st.text(max_size=200), where=st.integers(0, 200))
+def test_all_but_the_key_stays_as_it_is(text: str, where: int) -> None:
+    before, after = text[:where].encode("utf-8", "replace"), text[where:].encode("utf-8", "replace")
+    assert blotted(before + KEY.encode() + after, [Secret(KEY)]) == before + b"*" * len(KEY) + after
+    assert blotted(before + after, [Secret(KEY)]) == before + after
+    assert blotted(before + KEY.encode() + after, []) == before + KEY.encode() + after

@@ -100,6 +100,8 @@ def recover(places: Places) -> None:
         tree.place(image, "job/hero/SKU-1", space=PAID, asset=AssetName("hero/SKU-1"))
         tree.sweep("job")
     spool.sweep()
+    assert list(spool.scan()) == []
+    spool.close()
     receipts.sweep()
     store.sweep()
 

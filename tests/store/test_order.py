@@ -44,7 +44,7 @@ def test_when_saved_is_told_no_power_cut_takes_the_image_or_its_receipt(traced: 
     for place in (places.images, places.receipts):
         at_risk = {path for path in saved.at_risk(place) if ".part-" not in path}
         assert at_risk == set()
-    assert not [path for path in saved.at_risk(places.spool) if path.endswith((".body", ".head"))]
+    assert saved.at_risk(places.spool) == set()
 
 
 def test_a_finished_body_is_durable_before_anything_is_made_of_it(traced: tuple[Places, Path]) -> None:
@@ -53,13 +53,34 @@ def test_a_finished_body_is_durable_before_anything_is_made_of_it(traced: tuple[
     started = first(
         log, lambda machine: any(path.startswith(images) for path in machine.unsynced_names | machine.unsynced_data)
     )
-    assert not [path for path in started.at_risk(places.spool) if path.endswith((".body", ".part", ".head"))]
+    assert started.at_risk(places.spool) == set()
+    assert "received" in started.told
+
+
+def test_a_spool_file_has_its_name_for_good_before_anything_is_sent(traced: tuple[Places, Path]) -> None:
+    places, log = traced
+    reserved = first(log, lambda machine: "reserved" in machine.told)
+    (path,) = reserved.at_risk(places.spool)
+    assert path.endswith(".flights")
+    assert path not in reserved.unsynced_names
+
+
+def test_what_is_put_aside_has_left_the_spool_only_when_it_is_durable(tmp_path: Path) -> None:
+    places, log = trace(tmp_path.resolve(), "quarantine")
+    evidence = {".why", ".part", ".head", ".intent"}
+    synced_first = False
+    for machine in syscalls.replay(log):
+        kept = {Path(path).suffix for path in machine.moves if Path(path).parent == places.quarantine}
+        synced_first |= kept == evidence and not machine.at_risk(places.quarantine)
+        if machine.gone:
+            assert synced_first
+    assert [Path(path).suffix for path in machine.gone] == [".flights"]
 
 
 def test_what_is_put_aside_as_evidence_is_durable(tmp_path: Path) -> None:
     places, log = trace(tmp_path.resolve(), "quarantine")
     *_, last = syscalls.replay(log)
-    assert {path.suffix for path in places.quarantine.iterdir()} == {".part", ".head", ".intent", ".sent", ".why"}
+    assert {path.suffix for path in places.quarantine.iterdir()} == {".part", ".head", ".intent", ".why"}
     assert last.named_early == []
     assert last.at_risk(places.quarantine) == set()
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import stat
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.digest import canonical_json, digest_of
 from pipeline.domain.record import AttemptId, Intent, Settlement
-from pipeline.store import BrokenReceipt, Receipt, Receipts
+from pipeline.store import BrokenReceipt, Receipt, Receipts, durable
 from pipeline.store.receipt_text import from_bytes, to_bytes
 from tests.store.records import INTENT, SETTLEMENT
 
@@ -21,6 +22,14 @@ def test_a_receipt_holds_every_field_of_intent_and_settlement(tmp_path: Path) ->
     (receipt,) = Receipts(tmp_path).walk()
     assert receipt == Receipt(intent=INTENT, settlement=SETTLEMENT, path=path)
     assert Receipts(tmp_path).find(INTENT) == receipt
+
+
+def test_a_receipt_that_is_found_has_a_durable_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Receipts(tmp_path).write(INTENT, SETTLEMENT, lambda _: None)  # and the process died before it was synced
+    synced: list[int] = []
+    monkeypatch.setattr(durable, "sync_folder", lambda fd: synced.append(os.fstat(fd).st_ino))
+    assert Receipts(tmp_path).find(INTENT) is not None
+    assert synced == [(tmp_path / "202611").stat().st_ino]
 
 
 def test_every_field_of_the_sample_differs_from_its_default() -> None:
