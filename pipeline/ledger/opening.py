@@ -117,7 +117,7 @@ def check_header(path: Path) -> None:
 
 def _create(folder: Path, host: str) -> None:
     # Made whole under another name, so that `ledger.db` is never an empty file that SQLite would take for a new one.
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = folder / f"{FILE}.new"
     for suffix in ("", "-wal", "-shm", "-journal"):
         made.with_name(made.name + suffix).unlink(missing_ok=True)

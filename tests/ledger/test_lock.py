@@ -34,6 +34,11 @@ def test_a_second_run_is_told_who_holds_the_ledger(tmp_path: Path) -> None:
         assert RunLock.try_take(tmp_path / ".pipeline", ME) == ME
 
 
+def test_a_folder_that_is_made_for_the_lock_is_private(tmp_path: Path) -> None:
+    with RunLock.take(tmp_path / ".pipeline", ME):
+        assert (tmp_path / ".pipeline").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_released_lock_is_free_at_once(tmp_path: Path) -> None:
     lock = RunLock.take(tmp_path, ME)
     lock.release()

@@ -109,6 +109,7 @@ def test_a_new_ledger_says_so_once(tmp_path: Path) -> None:
     with opened(folder) as second:
         assert (second.is_new, second.is_unread, second.epoch) == (False, False, 2)
     assert sorted(path.name for path in folder.iterdir()) == ["ledger.db"]
+    assert folder.stat().st_mode & 0o777 == 0o700, "prompts are nobody else's"
 
 
 @pytest.mark.parametrize("evidence", ["receipts/202611/attempt-1.json", "images/ab/abcd.png"])
