@@ -16,8 +16,9 @@
     flight.discard()                                                 # only after that commit
     placed = tree.place(image, "hero/SKU-1", space=space, asset=asset, known=placements)
 
-Everything here blocks and belongs in a worker thread, but `SpoolFlight.sent`, ``head`` and ``write``, which only hand
-bytes to the kernel. Nothing here is told the time, an API key or what a picture costs.
+Everything here blocks and belongs in a worker thread, but what only hands bytes to the kernel: `Spool.open` when it
+`is_ready`, `SpoolFlight.sent`, ``head`` and ``write``, and ``discard`` when it `is_light`. Nothing here is told the
+time, an API key or what a picture costs.
 """
 
 from pipeline.store.decisions import Blessed, Decided, Reconciled

@@ -165,16 +165,20 @@ class SpoolFlight:
         if len(body) < self._size:
             raise self._trouble or OSError(errno.EIO, "the body is no longer in memory")
         self._pieces, self._has_files = [body], True
-        part = temporary_name()
         try:
-            durable.write_whole(part, body, inside=inside, mode=_PRIVATE)
+            self._write_file("body", body, inside)
         except OSError as error:
             if error.errno not in durable.NO_ROOM:
                 raise
             self._give_room(error, body)  # what the records took of it may be what is wanting
-            durable.write_whole(part, body, inside=inside, mode=_PRIVATE)
-        os.rename(part, self._name("body"), src_dir_fd=inside, dst_dir_fd=inside)
+            self._write_file("body", body, inside)
         durable.sync_folder(inside)
+
+    def _write_file(self, kind: str, data: bytes, inside: int) -> None:
+        """A file of this attempt's, synced before it has its name; its folder is the caller's to sync."""
+        part = temporary_name()
+        durable.write_whole(part, data, inside=inside, mode=_PRIVATE)
+        os.rename(part, self._name(kind), src_dir_fd=inside, dst_dir_fd=inside)
 
     def _give_room(self, error: OSError, body: bytes) -> None:
         if error.errno in durable.NO_ROOM and body:
@@ -195,18 +199,13 @@ class SpoolFlight:
             self._is_clean = blotted(body, self._secrets) == body
             return body
 
-    def arrived(self) -> int:
-        """Bytes that have arrived."""
-        return self._size if self._size or self._entry is None else self._entry.size
-
     def keep_picture(self, number: int, data: bytes) -> None:
         """Keeps a fetched url result durably beside its answer. Idempotent. Raises DiskFull, MachineError."""
         self._has_files = True
-        part, name = temporary_name(), self._name(f"{number}.bin")
-        with durable.told(f"{self._folder / name}: a fetched picture cannot be kept"), self._inside() as inside:
+        kind = f"{number}.bin"
+        with durable.told(f"{self._path(kind)}: a fetched picture cannot be kept"), self._inside() as inside:
             failpoint("spool.picture")
-            durable.write_whole(part, data, inside=inside, mode=_PRIVATE)
-            os.rename(part, name, src_dir_fd=inside, dst_dir_fd=inside)
+            self._write_file(kind, data, inside)
             durable.sync_folder(inside)
 
     def picture(self, number: int) -> bytes | None:
@@ -260,9 +259,7 @@ class SpoolFlight:
             durable.folder(self._quarantine, follow=True) as outside,
         ):
             for kind, data in (("why", why), *self._evidence()):
-                part = temporary_name()
-                durable.write_whole(part, data, inside=outside, mode=_PRIVATE)
-                os.rename(part, self._name(kind), src_dir_fd=outside, dst_dir_fd=outside)
+                self._write_file(kind, data, outside)
             for name in files_of(self._folder, self.attempt_id):
                 if not name.endswith(".body"):
                     os.rename(name, name, src_dir_fd=inside, dst_dir_fd=outside)

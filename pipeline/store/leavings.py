@@ -1,4 +1,4 @@
-"""The files an attempt has beside its records in the spool: a body of its own, and pictures fetched for it."""
+"""What an attempt is called on disk, and the files it has beside its records in the spool."""
 
 import os
 import re
@@ -7,11 +7,15 @@ from typing import Final
 
 from pipeline.domain.record import AttemptId
 
-_KIND: Final = re.compile(r"body|\d{1,3}\.bin")
+ATTEMPT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+"""An id that can name files."""
+
+FILE: Final = re.compile(rf"({ATTEMPT.pattern})\.(body|(?:\d{{1,3}})\.bin)")
+"""A body of its own, or a picture fetched for it: whose, and which."""
 
 
 def files_of(folder: Path, attempt_id: AttemptId) -> list[str]:
     """Names of an attempt's files, in order. Raises OSError."""
-    start = len(attempt_id) + 1
-    found = (entry.name for entry in os.scandir(folder) if entry.name.startswith(f"{attempt_id}."))
-    return sorted(name for name in found if _KIND.fullmatch(name[start:]))
+    with os.scandir(folder) as each:
+        found = [match for entry in each if (match := FILE.fullmatch(entry.name))]
+    return sorted(match[0] for match in found if match[1] == attempt_id)

@@ -15,9 +15,9 @@ from pipeline.domain.record import Intent, Settlement
 from pipeline.domain.temporary import temporary_name
 from pipeline.store import decisions, durable
 from pipeline.store.decisions import Decided
+from pipeline.store.leavings import ATTEMPT
 from pipeline.store.receipt_text import from_bytes, to_bytes
 
-_ATTEMPT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _MONTH: Final = re.compile(r"\d{6}")
 _DECISIONS: Final = "decisions"
 _PRIVATE: Final = 0o600
@@ -59,7 +59,7 @@ class Receipts:
         It goes before the ledger's settlement, for what the ledger says must be provable without it.
         Raises DiskFull, MachineError, ValueError for an unusable id or a settlement of another attempt.
         """
-        if not _ATTEMPT.fullmatch(intent.attempt_id) or settlement.attempt_id != intent.attempt_id:
+        if not ATTEMPT.fullmatch(intent.attempt_id) or settlement.attempt_id != intent.attempt_id:
             raise ValueError(f"{intent.attempt_id!r} and {settlement.attempt_id!r} make no receipt")
         data = to_bytes(intent, settlement)
         path = self._path(intent)

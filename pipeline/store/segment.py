@@ -19,9 +19,9 @@ from pipeline.domain.failpoint import failpoint
 from pipeline.domain.record import AttemptId
 from pipeline.store import durable, frames
 from pipeline.store.frames import Kind
+from pipeline.store.leavings import ATTEMPT
 from pipeline.store.reserve import reserve_space
 
-SUFFIX: Final = ".flights"
 OURS: Final = re.compile(r"[0-9a-f]{16}\.flights")
 """What `Segment.create` calls a file."""
 FULL: Final = 16 * 1024 * 1024
@@ -31,11 +31,8 @@ _STEP: Final = 4 * 1024 * 1024
 _OVERHEAD: Final = 8 * 1024
 """Room of an attempt beside its body: its head, and the headers of records."""
 
-ATTEMPT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-"""What an attempt is called."""
-
 _PRIVATE: Final = 0o600
-_LARGEST_NOTE: Final = 8 * 1024 * 1024
+_LONGEST_ID: Final = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +75,7 @@ class Segment:
     def create(cls, folder: Path) -> Self:
         """A new file, its name durable."""
         with durable.folder(folder, follow=True) as inside:
-            name = f"{secrets.token_hex(8)}{SUFFIX}"
+            name = f"{secrets.token_hex(8)}.flights"
             fd = durable.create(name, inside=inside, mode=_PRIVATE, read=True)
             start, salt = frames.beginning()
             try:
@@ -148,7 +145,7 @@ class Segment:
                 del self.entries[record.number]
 
     def _opened(self, record: frames.Record, length: int) -> None:
-        name, end, _ = os.pread(self._fd, min(length, _LARGEST_NOTE), record.at).partition(b"\n")
+        name, end, _ = os.pread(self._fd, min(length, _LONGEST_ID + 1), record.at).partition(b"\n")
         attempt_id = AttemptId(name.decode("ascii", "replace"))
         if end and ATTEMPT.fullmatch(attempt_id):  # half a name is another attempt's
             intent = (record.at + len(name) + 1, length - len(name) - 1)

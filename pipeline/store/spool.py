@@ -11,7 +11,6 @@ import contextlib
 import errno
 import json
 import os
-import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ from pipeline.domain.request import Head
 from pipeline.domain.secret import Secret
 from pipeline.store import durable, frames, headers
 from pipeline.store.flight import SpoolFlight
+from pipeline.store.leavings import ATTEMPT, FILE
 from pipeline.store.receipt_text import intent_from_bytes, intent_to_bytes
-from pipeline.store.segment import ATTEMPT, OURS, SUFFIX, Entry, Segment
+from pipeline.store.segment import OURS, Entry, Segment
 
-_FILE: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,99})\.(body|(\d{1,3})\.bin)")
 _MEMORY: Final = 64 * 1024 * 1024
 _LARGEST_WHY: Final = 128 * 1024
 _LARGEST_HEAD: Final = 128 * 1024
@@ -191,7 +190,7 @@ class Spool:
         found: dict[AttemptId, dict[str, int]] = {}
         with os.scandir(self._folder) as each:
             for file in each:
-                match = _FILE.fullmatch(file.name)
+                match = FILE.fullmatch(file.name)
                 if match and file.is_file(follow_symlinks=False):
                     size = file.stat(follow_symlinks=False).st_size
                     found.setdefault(AttemptId(match[1]), {})[match[2]] = size
@@ -200,14 +199,14 @@ class Spool:
     def _load(self) -> None:
         """Reads the files of dead processes; ours are known."""
         with os.scandir(self._folder) as each:
-            found = [file for file in each if file.name.endswith(SUFFIX) and file.name not in self._segments]
+            found = [file for file in each if OURS.fullmatch(file.name) and file.name not in self._segments]
         left = sorted(file.name for file in found if file.is_file(follow_symlinks=False))
         for name in left:
             with contextlib.suppress(FileNotFoundError):  # a living process was done with it
                 segment = Segment.load(self._folder / name)
                 if segment is not None:
                     self._segments[name] = segment
-                elif OURS.fullmatch(name):
+                else:
                     (self._torn if _is_torn(self._folder / name) else self._unread).add(name)
 
     def _entry(self, attempt_id: AttemptId) -> tuple[Segment | None, Entry | None]:
