@@ -16,8 +16,9 @@ from pipeline.domain.secret import Secret
 from pipeline.domain.temporary import temporary_name
 from pipeline.store import durable, headers
 from pipeline.store.blotting import blotted
+from pipeline.store.entries import Entry
 from pipeline.store.leavings import files_of
-from pipeline.store.segment import Entry, Segment
+from pipeline.store.segment import Segment
 
 _PRIVATE: Final = 0o600
 _LARGEST_BODY: Final = 1024 * 1024 * 1024

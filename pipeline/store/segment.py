@@ -11,15 +11,14 @@ import re
 import secrets
 import stat
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.record import AttemptId
 from pipeline.store import durable, frames
+from pipeline.store.entries import Entry, read_entries, read_pieces
 from pipeline.store.frames import Kind
-from pipeline.store.leavings import ATTEMPT
 from pipeline.store.reserve import reserve_space
 
 OURS: Final = re.compile(r"[0-9a-f]{16}\.flights")
@@ -32,23 +31,6 @@ _OVERHEAD: Final = 8 * 1024
 """Room of an attempt beside its body: its head, and the headers of records."""
 
 _PRIVATE: Final = 0o600
-_LONGEST_ID: Final = 100
-
-
-@dataclass(slots=True, kw_only=True)
-class Entry:
-    """What a file has of one attempt. intent, head, body: where that lies (offset, bytes). left: room still reserved
-    for it. size: bytes of body."""
-
-    number: int
-    attempt_id: AttemptId
-    intent: tuple[int, int]
-    sent: bool = False
-    head: tuple[int, int] | None = None
-    body: list[tuple[int, int]] = field(default_factory=list)
-    size: int = 0
-    whole: bool = False
-    left: int = 0
 
 
 class Segment:
@@ -113,53 +95,10 @@ class Segment:
         if salt is None:
             return None
         segment = cls(path, fd, salt)
+        found = read_entries(fd, salt, status.st_size)
+        segment.entries, segment._end, segment._numbers = found.open, found.end, found.numbers
         segment._room, segment._is_left = status.st_size, True
-        for record in frames.walk(fd, salt, status.st_size):
-            segment._note(record, status.st_size)
-        for entry in segment.entries.values():
-            segment._trim(entry)
         return segment
-
-    def _note(self, record: frames.Record, size: int) -> None:
-        """Takes over a record that was read; a piece that was cut off is as long as what is there of it."""
-        length = max(0, min(record.length, size - record.at))
-        where = (record.at, length)
-        self._end = record.at + record.length
-        self._numbers = max(self._numbers, record.number + 1)
-        entry = self.entries.get(record.number)
-        match record.kind:
-            case Kind.OPENED:
-                self._opened(record, length)
-            case _ if entry is None:
-                pass  # a power cut took its beginning
-            case Kind.SENT:
-                entry.sent = True
-            case Kind.HEAD:
-                entry.head = where
-            case Kind.BODY:
-                entry.body.append(where)
-                entry.size += length
-            case Kind.WHOLE:
-                entry.whole = True
-            case Kind.CLOSED:
-                del self.entries[record.number]
-
-    def _opened(self, record: frames.Record, length: int) -> None:
-        name, end, _ = os.pread(self._fd, min(length, _LONGEST_ID + 1), record.at).partition(b"\n")
-        attempt_id = AttemptId(name.decode("ascii", "replace"))
-        if end and ATTEMPT.fullmatch(attempt_id):  # half a name is another attempt's
-            intent = (record.at + len(name) + 1, length - len(name) - 1)
-            self.entries[record.number] = Entry(number=record.number, attempt_id=attempt_id, intent=intent)
-
-    def _trim(self, entry: Entry) -> None:
-        """What a killed process had not written yet is zeros, and no answer ends with a zero byte."""
-        while entry.body and not entry.whole:
-            at, length = entry.body.pop()
-            came = len(self.read([(at, length)]).rstrip(b"\0"))
-            entry.size -= length - came
-            if came:
-                entry.body.append((at, came))
-                return
 
     @property
     def is_full(self) -> bool:
@@ -274,8 +213,7 @@ class Segment:
 
     def read(self, where: list[tuple[int, int]]) -> bytes:
         """The bytes that lie there. Raises OSError."""
-        pieces = [durable.read_back(self._fd, length, at) for at, length in where]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return read_pieces(self._fd, where)
 
     def cover(self, where: list[tuple[int, int]], data: bytes) -> None:
         """Other bytes in the place of those that lie there, as many as they are."""

@@ -23,10 +23,11 @@ from pipeline.domain.record import AttemptId, Intent
 from pipeline.domain.request import Head
 from pipeline.domain.secret import Secret
 from pipeline.store import durable, frames, headers
+from pipeline.store.entries import Entry
 from pipeline.store.flight import SpoolFlight
 from pipeline.store.leavings import ATTEMPT, FILE
 from pipeline.store.receipt_text import intent_from_bytes, intent_to_bytes
-from pipeline.store.segment import OURS, Entry, Segment
+from pipeline.store.segment import OURS, Segment
 
 _MEMORY: Final = 64 * 1024 * 1024
 _LARGEST_WHY: Final = 128 * 1024

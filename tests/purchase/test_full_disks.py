@@ -12,7 +12,8 @@ from pipeline.ledger import Committer, Ledger
 from pipeline.ledger import inline as inline_commits
 from pipeline.store import FileStore, Receipts, Spool, SpoolFlight
 from pipeline.store.durable import sync_folder
-from pipeline.store.segment import Entry, Segment
+from pipeline.store.entries import Entry
+from pipeline.store.segment import Segment
 from tests.fakes import Script, ScriptedEndpoint, answer_of, png
 from tests.purchase.bench import HIGH, LOW, Bench, FullStore, request
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pipeline.domain.record import AttemptId
 from pipeline.store import Evidence, Spool, frames
+from pipeline.store.entries import Entry
 from pipeline.store.frames import Kind
-from pipeline.store.segment import Entry, Segment
+from pipeline.store.segment import Segment
 from tests.store.spooling import full_disk
 
 MOST = 4

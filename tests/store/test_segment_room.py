@@ -15,8 +15,9 @@ from pipeline.domain.errors import DiskFull, MachineError
 from pipeline.domain.record import AttemptId
 from pipeline.domain.request import Head
 from pipeline.store import Spool, durable, segment
+from pipeline.store.entries import Entry
 from pipeline.store.frames import Kind
-from pipeline.store.segment import Entry, Segment
+from pipeline.store.segment import Segment
 from tests.store.spooling import ONE, files, full_disk, next_process, only
 
 TWO = AttemptId("attempt-2")
