@@ -30,6 +30,9 @@ _STEP: Final = 4 * 1024 * 1024
 _OVERHEAD: Final = 8 * 1024
 """Room of an attempt beside its body: its head, and the headers of records."""
 
+_PLENTY: Final = 64 * _STEP
+"""Bytes free on a disk from which some may be spared."""
+
 _PRIVATE: Final = 0o600
 
 
@@ -134,6 +137,8 @@ class Segment:
         """Takes disk space up to *end*, a little more where there is plenty: then the next ones need not ask."""
         if end <= self._room:
             return
+        if spare and not _has_plenty(self._fd):
+            spare = 0  # pictures, receipts and the ledger need what is left
         for wanted in (end + spare, end):
             try:
                 reserve_space(self._fd, self._room, wanted - self._room)
@@ -263,3 +268,8 @@ class Segment:
         self._end = at + whole
         self._room = max(self._room, self._end)
         return at + frames.SIZE
+
+
+def _has_plenty(fd: int) -> bool:
+    disk = os.fstatvfs(fd)
+    return disk.f_bavail * disk.f_frsize > _PLENTY
