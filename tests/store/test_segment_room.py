@@ -323,3 +323,16 @@ def test_a_folder_that_cannot_be_written_can_be_looked_at(spool: Spool) -> None:
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines() == [f"{ONE} True paid", MachineError.__name__]
     assert next_process(spool).reopen(ONE).fragment() == b"paid"
+
+
+def test_room_is_spared_only_where_the_disk_has_plenty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = {}
+    for free in (10**6, 10**12):
+        (tmp_path / str(free)).mkdir()
+        segment = Segment.create(tmp_path / str(free))
+        status = os.statvfs_result((4096, 4096, 0, 0, free // 4096, 0, 0, 0, 0, 255))
+        monkeypatch.setattr(os, "fstatvfs", lambda fd, status=status: status)
+        segment.open(AttemptId("one"), 100_000, b"")
+        taken[free] = segment.path.stat().st_size
+    assert taken[10**6] < 120_000
+    assert taken[10**12] > 4_000_000
