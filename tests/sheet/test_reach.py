@@ -190,7 +190,8 @@ def test_closing_gives_the_focus_back_to_what_opened(shop: Opened) -> None:
     expect(link).to_be_focused()
     shop.keys("Enter", "ArrowRight", "Escape")
     expect(page.locator("#viewer")).not_to_be_visible()
-    assert shop.focused(), "the picture last looked at"
+    expect(page.locator("#shots .tile:focus"), "the picture last looked at").to_have_count(1)
+    assert shop.focused()
 
 
 def test_the_focus_outlives_what_is_drawn_anew(shop: Opened) -> None:
