@@ -62,8 +62,27 @@ class Opened:
         """Waits until exactly so many tiles are drawn."""
         expect(self.page.locator("#shots .tile[data-number]")).to_have_count(count)
 
+    def settled(self) -> None:
+        """Waits until what was begun is done: two frames, and what waits behind them.
+
+        A dialog that closes gives the focus back, and a window that changes tells its size, a moment after the key
+        or the call that made it so. A person never sees that moment, a program does.
+        """
+        self.page.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+        )
+
+    def resized(self, width: int, height: int) -> None:
+        """Gives the window another size, and waits until the page has measured itself anew."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_function(
+            "([width, height]) => innerWidth === width && innerHeight === height", arg=[width, height]
+        )
+        self.settled()
+
     def focused(self) -> str:
         """The asset whose tile has the focus; empty without one."""
+        self.settled()
         return str(self.page.evaluate("document.activeElement?.closest?.('.tile')?.title ?? ''"))
 
     def named(self, name: str) -> Any:
@@ -71,9 +90,10 @@ class Opened:
         return self.page.locator(f'#shots .tile[title="{name}"]')
 
     def keys(self, *keys: str) -> None:
-        """Presses keys one after the other."""
+        """Presses keys one after the other, each when what the one before it began is done."""
         for key in keys:
             self.page.keyboard.press(key)
+            self.settled()
 
     def drawn(self) -> None:
         """Waits until everything is drawn."""

@@ -43,6 +43,7 @@ TOO_SMALL = """(where) => [...document.querySelectorAll(where)].filter((node) =>
 
 def held(page: Opened) -> str:
     """What has the focus, by its name."""
+    page.settled()
     return str(
         page.page.evaluate(
             "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent.slice(0, 60)"
@@ -102,7 +103,7 @@ def test_a_low_window_is_not_filled_by_the_bar(browser: Browser, night_page: Pat
     bar = shop.page.locator("#bar").bounding_box()
     assert bar
     assert bar["y"] + bar["height"] < 0
-    shop.page.set_viewport_size({"width": 800, "height": 900})
+    shop.resized(800, 900)
     shop.keys("ArrowDown", "ArrowUp")
     assert not shop.page.evaluate(COVERED)
 
@@ -218,8 +219,7 @@ def test_arrows_move_a_picture_that_is_larger_than_its_place(browser: Browser, t
     canvas.focus()
     shop.keys("ArrowRight", "ArrowRight")
     expect(shop.page.locator("#viewer h2")).to_have_text("a/1")
-    shop.page.wait_for_timeout(300)
-    assert canvas.evaluate("node => node.scrollLeft") > 0
+    shop.page.wait_for_function("node => node.scrollLeft > 0", arg=canvas.element_handle())
     shop.keys("z")
     assert held(shop) == "Actual size"
 
