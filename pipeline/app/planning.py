@@ -17,7 +17,7 @@ from pipeline.domain.digest import Json
 from pipeline.domain.money import FREE, MicroUsd, to_usd
 from pipeline.domain.record import State
 from pipeline.domain.step import AssetName, StepKey
-from pipeline.plan import Difference, Plan, Resolved, differences, resolve
+from pipeline.plan import Difference, Plan, Recipe, Resolved, differences, resolve
 
 COMPARED: Final = 50_000
 """Assets in the ledger up to which a plan looks for names that are no longer in the manifest, or were others."""
@@ -27,12 +27,10 @@ COMPARED: Final = 50_000
 class Sums:
     """What a shot, or the whole plan, comes to. expected, worst in micro-USD; unpriced: requests without a price.
 
-    states: assets by what the plan says of them: ``cached``, ``new``, ``stale`` (asked because something changed),
-    ``again`` (asked although nothing changed), ``held`` (refused, unknown, paid failures), ``failed``, ``skipped``.
-    reasons: of what is asked again. held: what waits for a person, by the asset's state.
+    states: assets by what the plan says of them (`Verdict.kind`). reasons: of what is asked again. held: what waits for
+    a person, by the asset's state.
     """
 
-    assets: int = 0
     requests: int = 0
     expected: MicroUsd = FREE
     worst: MicroUsd = FREE
@@ -41,18 +39,23 @@ class Sums:
     reasons: Counter[str] = field(default_factory=Counter)
     held: Counter[State] = field(default_factory=Counter)
 
+    @property
+    def assets(self) -> int:
+        """How many there are."""
+        return self.states.total()
+
     def add(self, step: Resolved) -> None:
         """Takes one step into account."""
-        self.assets += 1
-        kind = kind_of(step)
+        verdict = step.verdict
+        kind = verdict.kind
         self.states[kind] += 1
-        if kind in {"stale", "again"}:
-            self.reasons[step.why] += 1
-        if kind == "held":
-            self.held[step.state] += 1
-        if not step.asks or step.twin:
+        if not verdict.asks:
+            if kind == "held":
+                self.held[verdict.state] += 1
             return
-        self.requests += step.leads
+        if kind != "new":
+            self.reasons[verdict.why] += 1
+        self.requests += not step.behind
         quote = step.quote
         if quote is None:
             self.unpriced += 1
@@ -60,25 +63,20 @@ class Sums:
             self.expected = MicroUsd(self.expected + quote.expected)
             self.worst = MicroUsd(self.worst + quote.worst)
 
-
-def kind_of(step: Resolved) -> str:
-    """One word for people."""
-    if step.state is State.DONE:
-        return "cached"
-    if step.asks:
-        return "new" if step.why == "new" else "stale" if step.stale else "again"
-    if step.twin:
-        return "cached"
-    if step.state is State.PLANNED:
-        return "left"
-    if step.state is State.SKIPPED:
-        return "skipped"
-    return "failed" if step.reason == "input" else "held"
+    def join(self, other: "Sums") -> None:
+        """Takes the sums of another shot into account."""
+        self.requests += other.requests
+        self.expected = MicroUsd(self.expected + other.expected)
+        self.worst = MicroUsd(self.worst + other.worst)
+        self.unpriced += other.unpriced
+        self.states.update(other.states)
+        self.reasons.update(other.reasons)
+        self.held.update(other.held)
 
 
 @dataclass(slots=True, kw_only=True)
 class PlanReport:
-    """What a plan comes to, per shot and in total.
+    """What a plan comes to, per shot and, once it was walked, in total.
 
     seconds: at the limits and latencies known. gone: assets of earlier runs that the manifest does not name any more.
     feeds: what the guards of its feeds would stop a run for. month: what has counted against ``budget.per_month``
@@ -209,14 +207,24 @@ class Planning:
             limit=choice.limit,
             previous=self.desk.previous,
         )
-        requests: Counter[tuple[str, str]] = Counter()
+        requests: Counter[Recipe] = Counter()
+        shots, known, seen = self.report.shots, self._known, self._seen
         for step in found:
-            if step.asks and not step.twin:
-                requests[step.recipe.provider, step.recipe.model] += step.leads
-            self.report.shots[step.cell.shot].add(step)
-            self.report.total.add(step)
-            if self._known:
-                self._seen.add(step.asset)
+            shots[step.cell.shot].add(step)
+            if step.leads:
+                requests[step.recipe] += 1
+            if known:
+                seen.add(step.asset)
             yield step
-        self.report.seconds = seconds_for(self.desk.manifest, self.desk.ledger, requests)
-        self.report.gone = tuple(sorted(self._known.keys() - self._seen))
+        for sums in shots.values():
+            self.report.total.join(sums)
+        self.report.seconds = seconds_for(self.desk.manifest, self.desk.ledger, _by_model(requests))
+        self.report.gone = tuple(sorted(known.keys() - seen))
+
+
+def _by_model(requests: Counter[Recipe]) -> Counter[tuple[str, str]]:
+    """Requests by provider and model."""
+    by_model: Counter[tuple[str, str]] = Counter()
+    for recipe, count in requests.items():
+        by_model[recipe.provider, recipe.model] += count
+    return by_model

@@ -84,15 +84,13 @@ def _write_json(report: "PlanReport", assets: Any) -> None:
 
 def _print_assets(planning: "Planning", *, everything: bool) -> None:
     """The assets by shot, first what the signs mean; fills the report on the way."""
-    from pipeline.app.planning import kind_of
-
     shown = hidden = 0
     shot = ""
     legend: set[str] = set()
     lines: list[str] = []
     told: set[tuple[str, ...]] = set()
     for step in planning.steps():
-        kind = "moved" if planning.earlier_name(step) else kind_of(step)
+        kind = _kind(planning, step)
         if kind == "cached" and not everything:
             continue
         if shown >= LISTED and not everything:
@@ -116,6 +114,10 @@ def _print_assets(planning: "Planning", *, everything: bool) -> None:
         click.echo(f"    … and {hidden} more (--all lists them)")
     if shown:
         click.echo()
+
+
+def _kind(planning: "Planning", step: "Resolved") -> str:
+    return "moved" if step.kind == "cached" and planning.earlier_name(step) else step.kind
 
 
 def _say(lines: "Sequence[str]") -> None:

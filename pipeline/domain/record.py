@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from pipeline.domain.digest import Digest, Json
 from pipeline.domain.errors import OutcomeUnknown
@@ -161,9 +161,8 @@ class Rendered:
     unknown: OutcomeUnknown | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """What the ledger knows of one key in one space.
+class Slot(NamedTuple):
+    """What the ledger knows of one key in one space. A tuple, since a plan looks up a million of them.
 
     image: None unless bytes are kept. run_id: of the run that last decided it.
     """

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from pipeline.domain.digest import Digest, Json, canonical_json
@@ -115,33 +116,35 @@ NO_IMAGE: Final = (None,) * 7
 """The same columns where there is no picture."""
 
 
-def image_or_none(columns: tuple[Any, ...]) -> Image | None:
+def image_or_none(columns: Sequence[Any]) -> Image | None:
     """The picture of ``sha256, bytes, format, width, height, has_alpha, transparent``; None when there is none."""
     sha256, size, kind, width, height, has_alpha, transparent = columns
     if sha256 is None or size is None:
         return None
-    return Image(
-        digest=sha256.hex(),
-        size=size,
-        facts=Facts(
-            format=_FORMATS[kind], width=width, height=height, has_alpha=bool(has_alpha), transparent_share=transparent
-        ),
+    return Image(digest=sha256.hex(), size=size, facts=_facts(kind, width, height, has_alpha, transparent))
+
+
+@lru_cache(maxsize=1024)
+def _facts(kind: str, width: int, height: int, has_alpha: int, transparent: float | None) -> Facts:
+    """Facts as columns have them; the same object for the many pictures that are alike."""
+    return Facts(
+        format=_FORMATS[kind], width=width, height=height, has_alpha=bool(has_alpha), transparent_share=transparent
     )
 
 
 def slot_of(row: tuple[Any, ...]) -> Slot:
     """A slot, from the columns of `queries_assets.SLOTS`. Made a million times in a plan: nothing is called twice."""
-    key, state, reason, attempt_id, run_id, usd, updated_at, warnings = row[:8]
+    key, state, reason, attempt_id, run_id, usd, updated_at, warnings, *picture = row
     return Slot(
-        key=key.hex(),
-        state=STATES[state],
-        reason=reason,
-        image=None if row[8] is None else image_or_none(row[8:]),
-        run_id=run_id,
-        attempt_id=attempt_id,
-        usd=usd,
-        warnings=lines(warnings) if warnings else (),
-        updated_at=_EPOCH + timedelta(0, 0, updated_at),
+        key.hex(),
+        STATES[state],
+        reason,
+        image_or_none(picture),
+        run_id,
+        attempt_id,
+        usd,
+        lines(warnings) if warnings else (),
+        _EPOCH + timedelta(0, 0, updated_at),
     )
 
 

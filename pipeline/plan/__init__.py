@@ -16,6 +16,7 @@ from pipeline.plan.keys import plan_key as plan_key
 from pipeline.plan.making import Plan as Plan
 from pipeline.plan.making import make_plan as make_plan
 from pipeline.plan.making import sources as sources
+from pipeline.plan.recipe import Recipe as Recipe
 from pipeline.plan.resolve import resolve as resolve
 from pipeline.plan.resolved import Resolved as Resolved
 from pipeline.plan.resolver import Lookup as Lookup

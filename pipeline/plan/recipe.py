@@ -60,9 +60,12 @@ class Rate:
         return quote
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recipe:
-    """One depth of a shot for one model alias. size: of the picture it is expected to bring, in pixels."""
+    """One depth of a shot for one model alias, the same object for all its cells.
+
+    size: of the picture it is expected to bring, in pixels.
+    """
 
     provider: str
     alias: str

@@ -11,7 +11,7 @@ from pipeline.domain.step import AssetName, KeyParts, Role, Step, StepKey
 from pipeline.plan.asking import Asked, Given
 from pipeline.plan.cell import PlannedCell
 from pipeline.plan.recipe import Recipe
-from pipeline.plan.verdict import TWIN, Verdict
+from pipeline.plan.verdict import Kind, Verdict
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -54,6 +54,11 @@ class Resolved:
         return self.verdict.why
 
     @property
+    def kind(self) -> Kind:
+        """One word for people."""
+        return self.verdict.kind
+
+    @property
     def asks(self) -> bool:
         """Whether a request is to be made for it."""
         return self.verdict.asks
@@ -66,7 +71,7 @@ class Resolved:
     @property
     def twin(self) -> bool:
         """Whether another asset of this plan asks the same, so that it comes for nothing."""
-        return self.verdict is TWIN
+        return self.verdict.twin
 
     @property
     def leads(self) -> bool:

@@ -1,8 +1,12 @@
 """Whether a step is asked, from what the ledger has of its key: the rules of the next run, as one table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from pipeline.domain.record import PAID_FAILURES, Reason, Slot, State
+
+Kind = Literal["new", "stale", "again", "cached", "held", "failed", "skipped", "left"]
+"""What a plan says of an asset, in one word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,7 +14,9 @@ class Verdict:
     """state, reason: of the asset as the plan sees it. why: in words. asks: a request is to be made for it.
 
     renew: asked anew on purpose although the slot is done, refused or was paid for. stale: the asset had a picture
-    of another key.
+    of another key. twin: another asset of the plan asks the same. kind: all of it in one word, told once for the many
+    steps that share a verdict: ``stale`` is asked because something changed, ``again`` although nothing did, ``held``
+    waits for a person (refused, unknown, paid failures).
     """
 
     state: State
@@ -19,6 +25,22 @@ class Verdict:
     asks: bool = False
     renew: bool = False
     stale: bool = False
+    twin: bool = False
+    kind: Kind = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", self._kind())
+
+    def _kind(self) -> Kind:
+        if self.state is State.DONE or self.twin:
+            return "cached"
+        if self.asks:
+            return "new" if self.why == "new" else "stale" if self.stale else "again"
+        if self.state is State.PLANNED:
+            return "left"
+        if self.state is State.SKIPPED:
+            return "skipped"
+        return "failed" if self.reason == Reason.INPUT else "held"
 
 
 CACHED = Verdict(state=State.DONE, why="cached")
@@ -32,7 +54,7 @@ UNKNOWN = Verdict(state=State.UNKNOWN, why="held: outcome unknown, see reconcile
 PARENT_CHANGED = Verdict(state=State.PLANNED, why="parent changed", asks=True, stale=True)
 BEYOND = Verdict(state=State.PLANNED, why="beyond --limit")
 WAITS = Verdict(state=State.PLANNED, why="its parent is not asked for in this run")
-TWIN = Verdict(state=State.PLANNED, why="the same request as another asset: asked once")
+TWIN = Verdict(state=State.PLANNED, why="the same request as another asset: asked once", twin=True)
 
 _PAID = frozenset(str(reason) for reason in PAID_FAILURES)
 _HELD = {
