@@ -4,8 +4,9 @@ python -m bench.planning [--cells 100000 1000000] [--rounds 3]
 
 Every way runs in a process of its own: CPU seconds of the planning alone (user and system, without start-up and the
 making of the ledger) and the highest memory of the whole process (VmHWM). All walk the same matrix of four axes with a
-100-character template and make every key. `ours` asks this project's ledger; `narrow` is ours on the smallest table
-that would do, `alone` ours without any, everything new. `naive` is a list of dicts and a SELECT for each.
+100-character template and make every key. `ours` reads which keys the ledger has at one stroke, as `pipeline plan` does
+from 50,000 assets on; `asking` looks each up, `alone` has no ledger, everything new. `naive` is a list of dicts and a
+SELECT for each.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from itertools import islice, product
 from pathlib import Path
 
 from bench.memory import high_water
-from pipeline.domain.digest import Digest, Json, digest_of
+from pipeline.domain.digest import Json, digest_of
 from pipeline.domain.image import Facts, Format, Image
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import (
@@ -35,20 +36,18 @@ from pipeline.domain.record import (
     Outcome,
     RunId,
     Settlement,
-    Slot,
     Space,
     State,
 )
-from pipeline.domain.step import AssetName, KeyParts, StepKey, step_key
+from pipeline.domain.step import AssetName, KeyParts, step_key
 from pipeline.ledger import open_ledger
 from pipeline.manifest.model import Manifest, ModelSpec
-from pipeline.plan import Lookup, make_plan, resolve
+from pipeline.plan import Known, Lookup, make_plan, resolve
 from tests.plan.making import Pictures, PriceList, axis, manifest, shot
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = RunId("run")
 FACTS = Facts(format=Format.PNG, width=1024, height=1024, has_alpha=False)
-NARROW = "SELECT k.head, k.step_key, k.state, k.image FROM json_each(?) j CROSS JOIN known k ON k.head = j.value"
 SIZES = {1_000_000: (100, 50, 20, 10), 100_000: (100, 50, 20, 1), 10_000: (100, 10, 10, 1)}
 NAMES = ("product", "scene", "colour", "light")
 PROMPT = "Studio packshot of {product} on {scene}, in {colour}, under {light}. Keep the product exactly as it is."
@@ -145,48 +144,26 @@ def ours(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
     """Ours against this project's ledger."""
     ledger = open_ledger(folder, write=False, host="bench", boot_id="", now=lambda: NOW)
     try:
+        known = ledger.known_keys(Space(PAID))
+        return walked(sizes, ledger.slots, lambda _space, keys: known(keys))
+    finally:
+        ledger.close()
+
+
+def asked_one_by_one(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
+    """Ours, each key looked up in the table, as a run does it and a plan of less than 50,000."""
+    ledger = open_ledger(folder, write=False, host="bench", boot_id="", now=lambda: NOW)
+    try:
         return walked(sizes, ledger.slots)
     finally:
         ledger.close()
 
 
-class NarrowBook:
-    """A ledger-like table: a row of one page's fortieth, found by the first 64 bits of its key."""
-
-    def __init__(self, folder: Path) -> None:
-        self._database = sqlite3.connect(folder / "naive.db")
-        self._database.execute("PRAGMA cache_size = -65536")
-
-    def lookup(self, space: Space, keys: Sequence[StepKey]) -> dict[StepKey, Slot]:
-        by_head = {int(key[:15], 16): key for key in keys}
-        asked = json.dumps(sorted(by_head))
-        found = {}
-        for head, key, state, image in self._database.execute(NARROW, (asked,)):
-            if by_head[head] == key.hex():
-                found[by_head[head]] = Slot(
-                    key=by_head[head],
-                    state=State(state),
-                    reason="",
-                    image=Image(digest=Digest(image.hex()), size=2_000_000, facts=FACTS),
-                    run_id=RUN,
-                    attempt_id=AttemptId(""),
-                    usd=MicroUsd(42_000),
-                    warnings=(),
-                    updated_at=NOW,
-                )
-        return found
-
-
-def narrow(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
-    """Ours against the narrowest table that would do: what a look-up can cost at best."""
-    return walked(sizes, NarrowBook(folder).lookup)
-
-
-def walked(sizes: Sequence[int], lookup: Lookup) -> tuple[int, int]:
+def walked(sizes: Sequence[int], lookup: Lookup, known: Known | None = None) -> tuple[int, int]:
     """The product's plan: keys, look-up, states, prices. Gives how many are cached and how many asked."""
     plan = make_plan(manifest_of(sizes), Pictures(), PriceList())
     cached = asked = expected = 0
-    for step in resolve(plan.cells_in_order(), lookup, space_of=lambda _: Space(PAID)):
+    for step in resolve(plan.cells_in_order(), lookup, space_of=lambda _: Space(PAID), known=known):
         if step.asks:
             quote = step.quote
             assert quote is not None
@@ -216,7 +193,7 @@ def naive(folder: Path, sizes: Sequence[int]) -> tuple[int, int]:
 
 WAYS: Mapping[str, Callable[[Path, Sequence[int]], tuple[int, int]]] = {
     "ours": ours,
-    "narrow": narrow,
+    "asking": asked_one_by_one,
     "alone": alone,
     "naive": naive,
 }

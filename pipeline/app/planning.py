@@ -1,7 +1,7 @@
 """`plan`: what a run would ask, what the ledger already has, why, and what it costs; buys nothing."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
@@ -15,12 +15,19 @@ from pipeline.app.timing import month_of, seconds_for, seconds_until
 from pipeline.app.world import World
 from pipeline.domain.digest import Json
 from pipeline.domain.money import FREE, MicroUsd, to_usd
-from pipeline.domain.record import State
+from pipeline.domain.record import Space, State
 from pipeline.domain.step import AssetName, StepKey
-from pipeline.plan import Difference, Plan, Recipe, Resolved, differences, resolve
+from pipeline.ledger import KnownKeys
+from pipeline.plan import Difference, Known, Plan, Recipe, Resolved, differences, resolve
 
 COMPARED: Final = 50_000
 """Assets in the ledger up to which a plan looks for names that are no longer in the manifest, or were others."""
+
+MANY: Final = 50_000
+"""Assets from which a plan reads which keys the ledger has at one stroke, instead of asking for each."""
+
+SPREAD: Final = 4
+"""Assets in the ledger for each of the plan's up to which that is cheaper."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,6 +140,7 @@ class Planning:
             if choice.strict:
                 refuse_broken(self.desk.plan, manifest)
             self.report = self._report()
+            self._recorded = sum(tally.assets for tally in self.desk.ledger.tallies(manifest.name))
             self._known = self._names_before()
             self._stack = stack.pop_all()
         self._by_key = {key: name for name, key in self._known.items() if key is not None}
@@ -158,11 +166,25 @@ class Planning:
         """Assets as earlier runs named them, with their keys; empty where names are not compared: a part of the
         manifest says nothing of the rest, and of very many no one wants a list."""
         ledger, name = self.desk.ledger, self.desk.manifest.name
-        listed = sum(tally.assets for tally in ledger.tallies(name))
-        if self._choice.only or listed > COMPARED:
+        if self._choice.only or self._recorded > COMPARED:
             return {}
         spaces = {self.desk.space_of(lane) for lane in self.desk.plan.lanes}
         return {asset: key for space in sorted(spaces) for asset, key in ledger.asset_keys(name, space).items()}
+
+    def _known_keys(self) -> Known | None:
+        """Which keys the ledger has, where the plan is so large that reading all of them is cheaper than asking."""
+        ledger, wanted = self.desk.ledger, sum(count for _, count in self.desk.plan.totals())
+        recorded = sum(tally.assets for tally in ledger.tallies())
+        if self._choice.only or wanted < MANY or recorded > SPREAD * wanted:
+            return None
+        known: dict[Space, KnownKeys] = {}
+
+        def tell(space: Space, keys: Sequence[StepKey]) -> Sequence[bool | None]:
+            if space not in known:
+                known[space] = ledger.known_keys(space)
+            return known[space](keys)
+
+        return tell
 
     def __enter__(self) -> Self:
         return self
@@ -196,16 +218,17 @@ class Planning:
 
     def steps(self) -> Iterator[Resolved]:
         """Every step; memory for one batch of cells."""
-        choice = self._choice
+        choice, desk = self._choice, self.desk
         found = resolve(
-            self.desk.plan.cells_in_order(),
-            self.desk.ledger.slots,
-            space_of=self.desk.space_of,
+            desk.plan.cells_in_order(),
+            desk.ledger.slots,
+            space_of=desk.space_of,
             again=choice.again,
             retry_refused=choice.retry_refused,
             only=choice.only,
             limit=choice.limit,
-            previous=self.desk.previous,
+            previous=desk.previous if self._recorded else None,
+            known=self._known_keys(),
         )
         requests: Counter[Recipe] = Counter()
         shots, known, seen = self.report.shots, self._known, self._seen

@@ -19,6 +19,7 @@ from pipeline.ledger.assets import Tally
 from pipeline.ledger.committer import Committer, in_thread, inline
 from pipeline.ledger.errors import Fenced, NoSuchAttempt, SettledOtherwise, SlotTaken
 from pipeline.ledger.history import History, Standing
+from pipeline.ledger.known import KnownKeys
 from pipeline.ledger.ledger import Ledger, open_ledger
 from pipeline.ledger.lock import Holder, RunLock, network_file_system, require_local
 from pipeline.ledger.memory import Learned, Memory
@@ -34,6 +35,7 @@ __all__ = [
     "Fenced",
     "History",
     "Holder",
+    "KnownKeys",
     "Learned",
     "Ledger",
     "Memory",

@@ -25,6 +25,7 @@ from pipeline.ledger import assets, attempts, endpoints, money, opening, runs, s
 from pipeline.ledger.assets import Tally
 from pipeline.ledger.book import Book
 from pipeline.ledger.history import History
+from pipeline.ledger.known import KnownKeys
 from pipeline.ledger.memory import Memory
 from pipeline.ledger.pictures import Pictures
 from pipeline.ledger.placements import Placements
@@ -215,6 +216,10 @@ class Ledger:
         Made for thousands at a time: one statement for each 10,000.
         """
         return slots.slots(self._book, space, keys)
+
+    def known_keys(self, space: Space) -> KnownKeys:
+        """Which keys it has in one space, read at one stroke: for plans of very many. Reads the whole table."""
+        return KnownKeys(self._book, space)
 
     def parts(self, key: StepKey) -> KeyParts | None:
         """The parts a key was made of; None when the ledger has never heard of it."""

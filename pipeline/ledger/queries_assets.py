@@ -12,6 +12,9 @@ SLOTS: Final = """
     s.image, s.bytes, s.format, s.width, s.height, s.has_alpha, s.transparent
     FROM asked CROSS JOIN slots s ON s.space = :space AND s.step_key = asked.step_key
     JOIN runs r ON r.run = s.run"""
+KNOWN_KEYS: Final = """
+    SELECT step_key, state = 'done' AND image IS NOT NULL FROM slots
+    WHERE space = ? AND step_key > ? ORDER BY step_key LIMIT ?"""
 PARTS: Final = "SELECT parts FROM keys WHERE step_key = ?"
 # why: the parts each asset's present (or last) picture was asked with
 PREVIOUS_PARTS: Final = """

@@ -19,6 +19,7 @@ from pipeline.plan.making import sources as sources
 from pipeline.plan.recipe import Recipe as Recipe
 from pipeline.plan.resolve import resolve as resolve
 from pipeline.plan.resolved import Resolved as Resolved
+from pipeline.plan.resolver import Known as Known
 from pipeline.plan.resolver import Lookup as Lookup
 from pipeline.plan.resolver import Previous as Previous
 from pipeline.plan.resolver import Rules as Rules

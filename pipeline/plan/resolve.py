@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from pipeline.domain.record import Space
 from pipeline.plan.cell import PlannedCell
 from pipeline.plan.resolved import Resolved
-from pipeline.plan.resolver import Lookup, Previous, Resolver, Rules, SpaceOf
+from pipeline.plan.resolver import Known, Lookup, Previous, Resolver, Rules, SpaceOf
 from pipeline.plan.verdict import BEYOND, TWIN, WAITS, Verdict
 
 BATCH = 1000
@@ -27,16 +27,18 @@ def resolve(
     only: Sequence[str] = (),
     limit: int | None = None,
     previous: Previous | None = None,
+    known: Known | None = None,
     batch: int = BATCH,
 ) -> Iterator[Resolved]:
     """Every step of *cells* with what the ledger says to it: cell by cell, candidate by candidate, parents first.
 
     again: patterns (as in the shell) of asset names to ask anew although the ledger has them. only: patterns of the
     assets wanted; the parents they need come along, nothing else is given. limit: steps asked for at most; further ones
-    stay planned. previous: for `why`. Two steps that ask the same are asked once: the second is a twin.
+    stay planned. previous: for `why`. known: spares look-ups; a step it decides has no slot. Two steps that ask the
+    same are asked once: the second is a twin.
     """
     rules = Rules(again=tuple(again), retry_refused=retry_refused, only=tuple(only))
-    resolver = Resolver(lookup, space_of=space_of, rules=rules, previous=previous)
+    resolver = Resolver(lookup, space_of=space_of, rules=rules, previous=previous, known=known)
     closing = Closing(space_of, limit=limit, marks_twins=True)
     remaining = iter(cells)
     while taken := list(islice(remaining, batch)):

@@ -14,7 +14,7 @@ from pipeline.plan.cell import PlannedCell
 from pipeline.plan.keys import planned_digest
 from pipeline.plan.recipe import Recipe
 from pipeline.plan.resolved import Resolved
-from pipeline.plan.verdict import NEW, NEW_EDIT, PARENT_CHANGED, Verdict, judge, orphaned, unreadable
+from pipeline.plan.verdict import CACHED, NEW, NEW_EDIT, PARENT_CHANGED, Verdict, judge, orphaned, unreadable
 from pipeline.plan.why import changed_words, differences
 
 Lookup = Callable[[Space, Sequence[StepKey]], Mapping[StepKey, Slot]]
@@ -25,6 +25,9 @@ Previous = Callable[[Sequence[AssetName]], Mapping[AssetName, Mapping[str, Json]
 
 SpaceOf = Callable[[str], Space]
 """The key space of a provider, by its name."""
+
+Known = Callable[[Space, Sequence[StepKey]], Sequence[bool | None]]
+"""What is at hand of keys without a look-up: the picture is there, nobody ever asked for it, or (None) look it up."""
 
 _UNEXPLAINED = (NEW, NEW_EDIT, PARENT_CHANGED)
 
@@ -66,12 +69,19 @@ class Resolver:
     """Decides for each step of a batch whether it is cached, asked, held or skipped."""
 
     def __init__(
-        self, lookup: Lookup, *, space_of: SpaceOf, rules: Rules | None = None, previous: Previous | None = None
+        self,
+        lookup: Lookup,
+        *,
+        space_of: SpaceOf,
+        rules: Rules | None = None,
+        previous: Previous | None = None,
+        known: Known | None = None,
     ) -> None:
         self._lookup = lookup
         self._space_of = space_of
         self._rules = rules or Rules()
         self._previous = previous
+        self._known = None if self._rules.again else known
 
     def batch(self, cells: Iterable[PlannedCell]) -> list[Resolved]:
         """The wanted steps of these cells, resolved: chain after chain, parents first."""
@@ -145,8 +155,11 @@ class Resolver:
             if step.final:
                 asked[step.recipe.provider].append(step)
         for provider, named in asked.items():
+            space = self._space_of(provider)
+            if self._known is not None:
+                named = self._unknown(named, space, self._known)  # noqa: PLW2901 -- what is left of them
             keys = [step.key for step in named if step.key is not None]
-            found = self._lookup(self._space_of(provider), keys)
+            found = self._lookup(space, keys) if keys else {}
             for step in named if found else ():
                 slot = found.get(step.key) if step.key is not None else None
                 if slot is not None:
@@ -154,6 +167,18 @@ class Resolver:
                     step.verdict = self._verdict(step, slot)
         if self._previous is not None:
             self._explain([step for step in steps if step.verdict in _UNEXPLAINED], self._previous)
+
+    def _unknown(self, steps: Sequence[Resolved], space: Space, known: Known) -> list[Resolved]:
+        """Decides what needs no look-up and gives the rest: a picture that is edited further is looked up, since what
+        follows is made from its bytes."""
+        rest = []
+        keys = [step.key for step in steps if step.key is not None]
+        for step, there in zip(steps, known(space, keys), strict=True):
+            if there and step.depth + 1 == len(step.cell.plan.step_ids):
+                step.verdict = CACHED
+            elif there is not False:
+                rest.append(step)
+        return rest
 
     def _verdict(self, step: Resolved, slot: Slot) -> Verdict:
         rules = self._rules

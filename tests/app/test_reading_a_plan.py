@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.app import planning
 from tests.app.project import Project, icons, letters, small
 from tests.fakes import Order, PaidHost, Reply, error_reply, png, sells
 
@@ -121,3 +122,18 @@ def test_what_the_run_would_stop_at_is_told_before(tmp_path: Path) -> None:
     assert "2 of 4 rows removed since the last run (50.0%), the guard allows 10%: the run would stop" in plan(shop)
     shutil.rmtree(shop.output)
     assert "guard" not in plan(shop)
+
+
+def test_a_plan_that_reads_all_keys_at_one_stroke_says_the_same(shop: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.swap("{{ colour }} badge", "{{ colour }} round badge")
+    shop.swap("colour: [red, teal]", "colour: [red, teal, gold]")
+    shop.swap('badge."}', 'badge.", chain: [{id: worn, prompt: Worn on a coat.}]}')
+    told, said = shop.plan(), plan(shop, "--all")
+    assert {asset["state"] for asset in told["assets"]} == {"done", "planned"}
+    monkeypatch.setattr(planning, "MANY", 1)
+    assert shop.plan() == told
+    assert plan(shop, "--all") == said
+    assert shop.plan("--again", "hero/*") != told
+    with monkeypatch.context() as few:
+        few.setattr(planning, "SPREAD", 0)
+        assert shop.plan() == told

@@ -218,6 +218,11 @@ class LedgerMachine(RuleBasedStateMachine):
                 if where == space
             }
             assert shown == wanted
+            told = self.ledger.known_keys(space)([key(number) for number in range(7)])
+            assert told == [
+                name in wanted and (True if wanted[name][0] is State.DONE and wanted[name][2] else None)
+                for name in (key(number) for number in range(7))
+            ]
         assert {image.digest for image in self.ledger.pictures.every()} == model.images
         assert {row.attempt_id for row in self.ledger.unknown()} == set(self.undecided())
 

@@ -409,7 +409,13 @@ def test_batches_of_any_size_say_the_same(batch: int, states: list[State | None]
         found = resolve(made.cells(), book.lookup, space_of=paid, batch=size)
         return [(entry.asset, entry.state, entry.key, entry.asks) for entry in found]
 
+    def known(space: Space, keys: Sequence[StepKey]) -> list[bool | None]:
+        slots = [book.slots.get((space, key)) for key in keys]
+        return [slot.image is not None or None if slot else False for slot in slots]
+
     assert said(batch) == said(1000)
+    spared = resolve(made.cells(), book.lookup, space_of=paid, batch=batch, known=known)
+    assert [(entry.asset, entry.state, entry.key, entry.asks) for entry in spared] == said(1000)
     whole = list(resolve(made.cells(), book.lookup, space_of=paid, limit=limit, batch=batch))
     assert limit is None or sum(entry.asks for entry in whole) <= limit
     assert len(whole) == sum(count for _, count in made.totals())
