@@ -116,7 +116,7 @@ def _follow_host(shop: Shop) -> None:
     ]
     if left:
         with shop.ledger.together():
-            shop.ledger.record_assets(replace(row, space=spaces[row.model_alias]) for row in left)
+            shop.ledger.record_assets(row._replace(space=spaces[row.model_alias]) for row in left)
             shop.ledger.drop_assets(shop.manifest.name, PAID, [row.asset for row in left])
 
 

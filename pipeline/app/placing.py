@@ -7,6 +7,7 @@ thousand assets costs a stat call and a comparison each, and a bought picture is
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -15,7 +16,7 @@ from pipeline.domain.errors import MachineError, PipelineError
 from pipeline.domain.event import AssetSettled, Note
 from pipeline.domain.image import Image
 from pipeline.domain.record import AssetRow, AttemptId, Placement, RunId, Slot, Space, State
-from pipeline.domain.step import Step
+from pipeline.domain.step import AssetName
 from pipeline.ledger import Committer, Ledger
 from pipeline.plan import Settled
 from pipeline.ports import Blocking, Clock, Recorder
@@ -34,7 +35,7 @@ HELD = frozenset({State.REFUSED, State.UNKNOWN})
 """States that an earlier run may have left: nothing is asked, and why is what its attempt said."""
 
 SHOWN = frozenset({State.DONE, State.FAILED})
-"""States whose picture, if there is one, is put into the output tree."""
+"""States whose picture is put into the output tree."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class Placing:
     trouble: list[AssetRow] = field(default_factory=list)
     fault: MachineError | None = None
     closing: bool = False
+    _now: datetime = field(init=False)
     _known: dict[str, Placement] = field(default_factory=dict)
     _said: dict[AttemptId, str] = field(default_factory=dict)
     _changed: anyio.Event = field(default_factory=anyio.Event)
@@ -97,38 +99,39 @@ class Placing:
     async def _record(self, batch: list[Settled]) -> None:
         """Places and writes down a batch; a fault of the machine is kept and told, for answers are still on their way
         and nothing here may cut them off."""
-        steps = [end.step for end in batch]
-        recorded = [
-            (self._row(end, step, self.space_of(step.provider), ""), "") for end, step in zip(batch, steps, strict=True)
-        ]
+        self._now = self.clock.now()
         try:
-            recorded = await self._placed(batch, steps)
+            recorded = await self._placed(batch)
         except MachineError as error:
             self.fault = self.fault or error
+            recorded = [(self._row(end, self._space(end), ""), "") for end in batch]
         for end, (row, note) in zip(batch, recorded, strict=True):
             if row.state not in QUIET and len(self.trouble) < TROUBLE:
                 self.trouble.append(row)
             self._tell(end, row, note)
 
-    async def _placed(self, batch: list[Settled], steps: list[Step]) -> list[tuple[AssetRow, str]]:
+    async def _placed(self, batch: list[Settled]) -> list[tuple[AssetRow, str]]:
         """Rows and notes of a batch whose copies are in place and written down. Raises MachineError."""
-        paths = [path for step in steps for path in self._candidates(step)]
+        stems = [self._wanted(end) for end in batch if _shown(end) is not None]
         slots = [slot for end in batch if (slot := _held_by(end)) is not None]
+        self._known, self._said = {}, {}
 
         def look_up(ledger: Ledger) -> None:
-            self._known = ledger.placements.at(paths)
+            self._known = ledger.placements.named(stems)
             self._said = {
                 row.attempt_id: row.message for slot in slots for row in ledger.attempts(attempt_id=slot.attempt_id)
             }
 
-        await self.committer.do(look_up)
-        placed = await self.blocking(lambda: self._place_all(batch, steps))
+        if stems or slots:
+            await self.committer.do(look_up)
+        placed = await self.blocking(lambda: self._place_all(batch))
         rows = [row for row, _, _ in placed]
         placements = [placement for _, placement, _ in placed if placement is not None]
 
         def record(ledger: Ledger) -> None:
             ledger.record_assets(rows)
-            ledger.placements.record(placements)
+            if placements:
+                ledger.placements.record(placements)
 
         try:
             await self.committer.do(record)
@@ -136,10 +139,10 @@ class Placing:
             self.fault = self.fault or error
         return [(row, note) for row, _, note in placed]
 
-    def _place_all(self, batch: list[Settled], steps: list[Step]) -> list[tuple[AssetRow, Placement | None, str]]:
+    def _place_all(self, batch: list[Settled]) -> list[tuple[AssetRow, Placement | None, str]]:
         """Copies of a batch, each folder synced once. Blocks. Raises MachineError."""
         folders = Unsynced()
-        placed = [self._place(end, step, folders) for end, step in zip(batch, steps, strict=True)]
+        placed = [self._place(end, folders) for end in batch]
         folders.sync()
         return placed
 
@@ -159,29 +162,30 @@ class Placing:
             )
         )
 
-    def _candidates(self, step: Step) -> tuple[str, ...]:
-        """Every file we may have put for a step, a rehearsal's included."""
-        wanted = f"{self.manifest}/{step.path}"
-        space = self.space_of(step.provider)
-        beside = self.tree.candidates(f"{wanted}.{space}") if space else ()
-        return (*self.tree.candidates(wanted), *beside)
+    def _space(self, end: Settled) -> Space:
+        return self.space_of(end.entry.recipe.provider)
 
-    def _place(self, end: Settled, step: Step, folders: Unsynced) -> tuple[AssetRow, Placement | None, str]:
+    def _wanted(self, end: Settled) -> str:
+        """Where a picture goes, relative to the output folder and without extension."""
+        entry = end.entry
+        return f"{self.manifest}/{entry.cell.place(entry.candidate, entry.depth)}"
+
+    def _place(self, end: Settled, folders: Unsynced) -> tuple[AssetRow, Placement | None, str]:
         """Puts the picture where it belongs; what cannot be placed is safe in the store and told. Blocks."""
-        space = self.space_of(step.provider)
+        space = self._space(end)
         path, placement, note = "", None, ""
-        if end.image is not None and end.state in SHOWN:
-            wanted = self._path(step, space)
-            found = self._untouched(wanted, end.image)
+        image = _shown(end)
+        if image is not None:
+            wanted = self._path(self._wanted(end), space)
+            found = self._untouched(wanted, image)
             if found is not None:
                 path = found.path
             else:
-                path, placement, note = self._put(end, step, space, wanted, folders)
-        return self._row(end, step, space, path), placement, note
+                path, placement, note = self._put(end.asset, image, space, wanted, folders)
+        return self._row(end, space, path), placement, note
 
-    def _path(self, step: Step, space: Space) -> str:
+    def _path(self, wanted: str, space: Space) -> str:
         """Relative to the output folder; a rehearsal's picture lies beside a paid one, never in its place."""
-        wanted = f"{self.manifest}/{step.path}"
         if not space:
             return wanted
         paid = any(
@@ -191,7 +195,7 @@ class Placing:
 
     def _untouched(self, wanted: str, image: Image) -> Placement | None:
         """The copy that is there already and looks as we left it; one stat call."""
-        for path in self.tree.candidates(wanted):
+        for path in self.tree.candidates(wanted, image.facts.format):
             placement = self._known.get(path)
             if placement is None or placement.digest != image.digest or has_stamp(placement, image) != self.xmp:
                 continue
@@ -204,17 +208,16 @@ class Placing:
         return None
 
     def _put(
-        self, end: Settled, step: Step, space: Space, wanted: str, folders: Unsynced
+        self, asset: AssetName, image: Image, space: Space, wanted: str, folders: Unsynced
     ) -> tuple[str, Placement | None, str]:
-        assert end.image is not None
         known = [placement for path in self.tree.candidates(wanted) if (placement := self._known.get(path))]
         try:
             placed = self.tree.place(
-                end.image, wanted, space=space, asset=step.asset, known=known, xmp=self.xmp, sync=folders.add
+                image, wanted, space=space, asset=asset, known=known, xmp=self.xmp, sync=folders.add
             )
         except DamagedImage as error:
             # One picture's trouble: the others go on, and the next `verify --repair` mends it or asks for it again.
-            return "", None, f"{step.asset}: {error} (`pipeline verify --repair`)"
+            return "", None, f"{asset}: {error} (`pipeline verify --repair`)"
         except MachineError as error:
             self.fault = self.fault or error
             return "", None, str(error)
@@ -222,20 +225,21 @@ class Placing:
             return "", None, str(error)
         return placed.path, placed.placement, placed.note
 
-    def _row(self, end: Settled, step: Step, space: Space, path: str) -> AssetRow:
-        held = _held_by(end)
+    def _row(self, end: Settled, space: Space, path: str) -> AssetRow:
+        entry, held = end.entry, _held_by(end)
+        cell, candidate, depth = entry.cell, entry.candidate, entry.depth
         said = self._said.get(held.attempt_id, "") if held else ""
         return AssetRow(
             manifest=self.manifest,
             space=space,
-            asset=step.asset,
-            shot=step.shot,
-            axes=step.axes,
-            step_id=step.step_id,
-            depth=step.depth,
-            candidate=step.candidate,
-            parent=step.parent,
-            model_alias=step.model_alias,
+            asset=cell.asset(candidate, depth),
+            shot=cell.shot,
+            axes=cell.axes,
+            step_id=cell.plan.step_ids[depth],
+            depth=depth,
+            candidate=candidate,
+            parent=cell.asset(candidate, depth - 1) if depth else None,
+            model_alias=entry.recipe.alias,
             key=end.key,
             state=end.state,
             reason=held.reason if held else end.reason,
@@ -244,8 +248,13 @@ class Placing:
             usd=end.usd,
             warnings=(said,) if said else end.warnings,
             run_id=self.run_id,
-            updated_at=self.clock.now(),
+            updated_at=self._now,
         )
+
+
+def _shown(end: Settled) -> Image | None:
+    """The picture that is put into the output tree."""
+    return end.image if end.state in SHOWN else None
 
 
 def _held_by(end: Settled) -> Slot | None:

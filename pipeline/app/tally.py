@@ -52,6 +52,8 @@ class Tally:
     def __call__(self, event: Event) -> None:
         """Takes one event into account."""
         match event:
+            case AssetSettled():  # of these there may be a million
+                self._settled(event)
             case RunStarted():
                 self.run_id = event.run_id
                 for shot, total in event.totals:
@@ -62,8 +64,6 @@ class Tally:
                 self.in_flight[event.attempt_id] = event.worst
             case AttemptEnded():
                 self._ended(event)
-            case AssetSettled():
-                self._settled(event)
             case ProviderStopped():
                 self.stopped.append(event)
             case _:

@@ -34,6 +34,9 @@ LONGEST = 600
 STORY_EVERY = 30.0
 """Seconds between two progress lines where there is no terminal."""
 
+SELDOM = 1.0
+"""The same where another tenth was done."""
+
 
 class Screen(Protocol):
     """Listens to the events of a run; shows them as long as it is entered."""
@@ -202,14 +205,16 @@ class PlainScreen:
         line = self._story.line(event)
         if line:
             self._say(line)
-        if isinstance(event, AssetSettled) and self._tally.total:
+        if isinstance(event, AssetSettled):
             self._progress()
 
     def _progress(self) -> None:
+        now, total = self._now(), self._tally.total
+        if now - self._told < SELDOM or not total:
+            return
         settled = sum(shot.settled for shot in self._tally.shots.values())
-        tenth = settled * 10 // self._tally.total
-        now = self._now()
-        if now - self._told >= STORY_EVERY or (tenth > self._tenth and now - self._told >= 1):
+        tenth = settled * 10 // total
+        if now - self._told >= STORY_EVERY or tenth > self._tenth:
             self._told, self._tenth = now, tenth
             self._say(progress_line(self._tally, now - self._began))
 

@@ -178,9 +178,9 @@ class Slot(NamedTuple):
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetRow:
-    """Where an asset of a manifest stands, as the last run or command left it.
+class AssetRow(NamedTuple):
+    """Where an asset of a manifest stands, as the last run or command left it. A tuple, since each run makes one of
+    every asset.
 
     path: relative to the output folder of the manifest, with extension; empty when there is no file.
     usd: what its present picture cost when it was bought. previous: the picture it had before, if another.

@@ -1,8 +1,9 @@
 """Assets, as the last run or command left them."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 from pipeline.domain.digest import Digest
@@ -56,7 +57,7 @@ def _columns(asset: AssetRow, run: int | None) -> tuple[object, ...]:
         bytes.fromhex(asset.image.digest) if asset.image else None,
         bytes.fromhex(asset.previous) if asset.previous else None,
         asset.shot,
-        json.dumps(asset.axes, ensure_ascii=False, separators=(",", ":")),
+        _axes(asset.axes),
         asset.step_id,
         asset.depth,
         asset.candidate,
@@ -65,6 +66,11 @@ def _columns(asset: AssetRow, run: int | None) -> tuple[object, ...]:
         asset.path,
         rows.texts(asset.warnings),
     )
+
+
+def _axes(axes: Sequence[tuple[str, str]]) -> str:
+    """Exactly ``json.dumps(axes, ensure_ascii=False, separators=(",", ":"))``; made of every asset in every run."""
+    return "[" + ",".join([f"[{encode_basestring(axis)},{encode_basestring(key)}]" for axis, key in axes]) + "]"
 
 
 def asset_of(row: tuple[Any, ...]) -> AssetRow:

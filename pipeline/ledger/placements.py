@@ -35,6 +35,14 @@ class Placements:
         found = (_placement(row) for row in self._book.rows(sql.PLACEMENTS, (json.dumps(paths),)))
         return {file.path: file for file in found}
 
+    def named(self, stems: Sequence[str]) -> dict[str, Placement]:
+        """What was put at these paths, whatever follows them after a ``.`` or ``~``: any extension, copies beside it.
+
+        Others whose names go on like that may be among them. Two look-ups a path, however many endings there are.
+        """
+        found = (_placement(row) for row in self._book.rows(sql.PLACEMENTS_NAMED, {"stems": json.dumps(stems)}))
+        return {file.path: file for file in found}
+
     def under(self, folder: str) -> Iterator[Placement]:
         """Every file put under a folder of the output tree, by path; memory for one page. Empty: all of them."""
         first, end = (f"{folder}/", f"{folder}0") if folder else ("", "\U0010ffff")

@@ -110,6 +110,12 @@ PLACEMENTS: Final = (
     "SELECT p.path, p.image, p.size, p.mtime_ns, p.space, p.asset FROM json_each(?) n "
     "CROSS JOIN placements p ON p.path = n.value"
 )
+# In ASCII "/" comes after ".": the extensions of a path, and not what lies in a folder of its name.
+PLACEMENTS_NAMED: Final = """
+    SELECT p.path, p.image, p.size, p.mtime_ns, p.space, p.asset FROM json_each(:stems) n
+    CROSS JOIN placements p ON p.path > n.value || '.' AND p.path < n.value || '/'
+    UNION ALL SELECT p.path, p.image, p.size, p.mtime_ns, p.space, p.asset FROM json_each(:stems) n
+    CROSS JOIN placements p ON p.path > n.value || '~' AND p.path < n.value || '~~'"""
 PLACEMENTS_UNDER: Final = (
     "SELECT path, image, size, mtime_ns, space, asset FROM placements WHERE path > ? AND path >= ? AND path < ? "
     "ORDER BY path LIMIT ?"

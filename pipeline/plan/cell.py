@@ -124,6 +124,13 @@ class PlannedCell(NamedTuple):
         """Where the picture goes. Raises PipelineError as `Naming.path` does."""
         return self.plan.naming.path(self.values, candidate, self.plan.step_ids[depth])
 
+    def place(self, candidate: int, depth: int) -> str:
+        """The same; a cell that cannot be asked still has a place to be listed at."""
+        try:
+            return self.path(candidate, depth)
+        except PipelineError:
+            return self.plan.naming.default_path(self.values, candidate, self.plan.step_ids[depth])
+
     def _step(self, candidate: int, depth: int, asked: Asked) -> Step:
         plan, shot = self.plan, self.plan.shot
         recipe = plan.recipes_of(self.values)[depth]
@@ -143,7 +150,7 @@ class PlannedCell(NamedTuple):
             prompt=asked.prompt,
             inputs=asked.given.inputs,
             parent=self.asset(candidate, depth - 1) if depth else None,
-            path=self._place(candidate, depth),
+            path=self.place(candidate, depth),
             accept=shot.chain[depth - 1].accept if depth else shot.accept,
             per_request=1 if depth else shot.per_request,
             problem=asked.problem,
@@ -156,10 +163,3 @@ class PlannedCell(NamedTuple):
         except PipelineError as error:
             return f"{FAULT}path: {error}"
         return ""
-
-    def _place(self, candidate: int, depth: int) -> str:
-        """The path; a cell that cannot be asked still has a place to be listed at."""
-        try:
-            return self.path(candidate, depth)
-        except PipelineError:
-            return self.plan.naming.default_path(self.values, candidate, self.plan.step_ids[depth])

@@ -166,9 +166,13 @@ class Frontier:
     def _take(self, lane: Lane, chains: int) -> None:
         """Resolves a batch and registers all of it at once: nothing can be finished in between, so that no key is
         taken for new that another step has asked for."""
-        resolved = self._resolver.batch(lane.take(chains, BATCH))
-        for _, entries in groupby(self._closing.close(resolved), key=lambda entry: id(entry.cell)):
-            self._open_cell(list(entries))
+        resolved = self._closing.close(self._resolver.batch(lane.take(chains, BATCH)))
+        for _, entries in groupby(resolved, key=lambda entry: id(entry.cell)):
+            chain = list(entries)
+            if len(chain) == 1 and not chain[0].asks:
+                self._report(as_found(chain[0]))
+            else:
+                self._open_cell(chain)
 
     def _open_cell(self, entries: Sequence[Resolved]) -> None:
         """Opens the chains of one cell; base pictures that share a request become ready together."""

@@ -1,6 +1,7 @@
 """What passes between a frontier and whoever does its work: a request to be, how its steps ended, an asset's end."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.domain.capability import Quote
 from pipeline.domain.image import Image
@@ -47,8 +48,7 @@ class StepResult:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(NamedTuple):
     """An asset reached its end in this run; every asset of a plan does, exactly once.
 
     key: None where it has none (a broken input, or a parent that is not there). cached: nothing was asked for it, the

@@ -1,7 +1,7 @@
 """`index.json`: every asset of a manifest for programs, byte-stable, rewritten only when something changed."""
 
-import json
 from collections.abc import Iterable, Iterator
+from json.encoder import encode_basestring
 from pathlib import Path
 
 from pipeline.domain.digest import Json
@@ -12,8 +12,6 @@ from pipeline.sheet.files import write_pieces, write_text
 __all__ = ["entry_of", "index_of", "pieces_of", "write_index", "write_text"]
 
 NAME = "index.json"
-
-_spelled = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def index_of(rows: Iterable[AssetRow]) -> dict[str, Json]:
@@ -52,9 +50,30 @@ def pieces_of(ordered: Iterable[AssetRow]) -> Iterator[str]:
     yield '{\n "assets": {'
     comma = ""
     for row in ordered:
-        yield f"{comma}\n  {_spelled(row.asset)}: {_spelled(entry_of(row))}"
+        yield f"{comma}\n  {encode_basestring(row.asset)}: {spelled(row)}"
         comma = ","
     yield "\n }\n}\n" if comma else "}\n}\n"
+
+
+def spelled(row: AssetRow) -> str:
+    """`entry_of` as `json.dumps` writes it without escapes, a fifth of its time: there may be a million."""
+    image = row.image
+    facts = image.facts if image else None
+    warnings = ", ".join([encode_basestring(warning) for warning in row.warnings])
+    return (
+        f'{{"path": {_text(row.path)}, "sha256": {_text(image.digest if image else "")}, '
+        f'"width": {facts.width if facts else "null"}, "height": {facts.height if facts else "null"}, '
+        f'"alpha": {_truth(facts.has_alpha) if facts else "null"}, "state": {encode_basestring(row.state.value)}, '
+        f'"reason": {_text(row.reason)}, "usd": {float.__repr__(to_usd(row.usd))}, "warnings": [{warnings}]}}'
+    )
+
+
+def _text(value: str) -> str:
+    return encode_basestring(value) if value else "null"
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _name(row: AssetRow) -> str:

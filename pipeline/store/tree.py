@@ -26,7 +26,8 @@ from pipeline.store.stamp import MOST
 
 _MOST_BESIDE: Final = 99
 _BESIDE: Final = "~new"
-_ENDS: Final = tuple(f"{suffix}.{kind.extension}" for suffix in ("", _BESIDE) for kind in Format)
+_ENDS_OF: Final = {kind: tuple(f"{suffix}.{kind.extension}" for suffix in ("", _BESIDE)) for kind in Format}
+_ENDS: Final = tuple(end for ends in zip(*_ENDS_OF.values(), strict=True) for end in ends)
 
 Standing = Literal["missing", "ours", "edited", "link"]
 
@@ -73,9 +74,9 @@ class Tree:
         self._store = store
 
     @staticmethod
-    def candidates(path: str) -> tuple[str, ...]:
-        """The files `place` may have made for *path* (no extension): ask the ledger for placements of these."""
-        return tuple([path + end for end in _ENDS])
+    def candidates(path: str, kind: Format | None = None) -> tuple[str, ...]:
+        """The files `place` may have made for *path* (no extension), of pictures of one kind or of any."""
+        return tuple([path + end for end in (_ENDS if kind is None else _ENDS_OF[kind])])
 
     def place(
         self,

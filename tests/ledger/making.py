@@ -150,7 +150,7 @@ def asset(number: int, state: State = State.DONE, text: str = "", **changes: Any
         run_id=RUN,
         updated_at=START,
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def view(folder: Path, query: str) -> list[dict[str, Any]]:

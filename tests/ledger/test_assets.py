@@ -1,6 +1,6 @@
 """Assets, pictures and placements, as runs and commands left them."""
 
-from dataclasses import replace
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -76,11 +76,11 @@ def test_nothing_new_is_not_written_again(tmp_path: Path) -> None:
     row = asset(1, State.PLANNED)
     with begun(tmp_path) as ledger:
         ledger.record_assets([row])
-        later = replace(row, updated_at=START + timedelta(days=1))
+        later = row._replace(updated_at=START + timedelta(days=1))
         ledger.record_assets([later])
         assert ledger.asset(MANIFEST, name(1)) == row
-        ledger.record_assets([replace(later, state=State.SKIPPED)])
-        assert ledger.asset(MANIFEST, name(1)) == replace(later, state=State.SKIPPED)
+        ledger.record_assets([later._replace(state=State.SKIPPED)])
+        assert ledger.asset(MANIFEST, name(1)) == later._replace(state=State.SKIPPED)
 
 
 def test_the_picture_before_and_the_words_it_was_asked_with_stay_known(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_an_asset_seen_in_two_spaces_shows_as_it_was_left_last(tmp_path: Path) -
         assert list(ledger.assets(MANIFEST)) == [rehearsed]
         assert list(ledger.assets(MANIFEST, PAID)) == [paid]
         # The next paid run finds everything there and says so, although nothing of its row is new.
-        back = replace(paid, updated_at=START + timedelta(hours=2))
+        back = paid._replace(updated_at=START + timedelta(hours=2))
         ledger.record_assets([back])
         assert ledger.asset(MANIFEST, name(1)) == back
         assert [row["sha256"] for row in view(tmp_path, "SELECT * FROM v_assets")] == [picture("paid").digest]
@@ -220,6 +220,32 @@ def test_placements_are_found_by_path_and_by_folder(tmp_path: Path) -> None:
         assert [file.path for file in ledger.placements.under("shop")] == ["shop/hero/ü 1.png"]
 
 
+def test_placements_are_found_by_name_whatever_follows_it(tmp_path: Path) -> None:
+    mine = {f"shop/a{end}" for end in (".png", ".jpg", ".sketch.png", "~new.webp", ".sketch~new.png", "~new-7.png")}
+    others = {"shop/a/boat.png", "shop/ab.png", "shop/a", "shop/a-2.png", "shop/a b.png", "shop/A.png", "shop/b.png"}
+    with begun(tmp_path) as ledger:
+        ledger.placements.record(
+            Placement(path=path, digest=picture("x").digest, size=3, mtime_ns=1, space=PAID, asset=name(1))
+            for path in mine | others
+        )
+        found = ledger.placements.named(["shop/a", "shop/b", "nowhere"])
+        assert set(found) == mine | {"shop/b.png"}
+        assert all(path == file.path for path, file in found.items())
+
+
+@pytest.mark.parametrize("keys", [(), ("a",), ('größe "x"\n', "\x7f\\é/\u2028")])
+def test_axes_come_back_as_they_were(tmp_path: Path, keys: tuple[str, ...]) -> None:
+    axes = tuple((f"axis-{number}", each) for number, each in enumerate(keys))
+    with begun(tmp_path) as ledger:
+        ledger.record_assets([asset(1, axes=axes)])
+        assert view(tmp_path, "SELECT axes FROM assets")[0]["axes"] == json.dumps(
+            axes, ensure_ascii=False, separators=(",", ":")
+        )
+        row = ledger.asset(MANIFEST, name(1))
+        assert row is not None
+        assert row.axes == axes
+
+
 def test_feeds_limits_and_inputs_are_remembered(tmp_path: Path) -> None:
     first = {"A-1": digest_of(b"1"), "A-2": digest_of(b"2")}
     second = {"A-2": digest_of(b"2b"), "ü/3": digest_of(b"3")}
@@ -303,7 +329,7 @@ def test_names_and_keys_alone_are_those_of_the_whole_rows(tmp_path: Path) -> Non
     with begun(tmp_path) as ledger:
         buy(ledger, 2, "two")
         mine = [asset(2, text="two"), asset(3, State.PLANNED, key=None)]
-        others = [replace(mine[0], manifest="other"), replace(mine[0], space=SKETCH)]
+        others = [mine[0]._replace(manifest="other"), mine[0]._replace(space=SKETCH)]
         ledger.record_assets([*mine, *others])
         assert ledger.asset_keys(MANIFEST, PAID) == {row.asset: row.key for row in mine}
         assert {row.key for row in mine} == {key(2), None}

@@ -133,7 +133,7 @@ class Night:
             run_id=RUNS[run],
             updated_at=at,
         )
-        row = replace(row, **changes)
+        row = row._replace(**changes)
         if row.state not in {State.PLANNED, State.SKIPPED} and row.reason != "input":
             self.asked(row, at, run=run, **(attempt or {}))
         self.rows.append(row)
@@ -302,7 +302,7 @@ def _asked_anew(made: Night, name: str) -> None:
     row = next(row for row in made.rows if row.asset == name)
     assert row.key is not None
     parts = replace(made.parts[row.key], prompt="A mug on a table.", params={"quality": "low", "size": "1024x1024"})
-    old = replace(row, key=step_key(parts))
+    old = row._replace(key=step_key(parts))
     made.parts[step_key(parts)] = parts
     made.asked(old, NIGHT_BEFORE, run=1, image=made.picture("an older mug"), revised="a mug, on a table, at noon")
 

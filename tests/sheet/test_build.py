@@ -183,7 +183,7 @@ def test_a_blessed_picture_says_what_it_was_kept_in_spite_of() -> None:
     made = Night()
     row = made.asset("a/1", prompt="a mug")
     other = made.asset("a/2", prompt="a cup")
-    made.rows = [replace(row, key=other.key)]
+    made.rows = [row._replace(key=other.key)]
     (card,) = build(made.data()).cards
     assert card.because == "kept for a changed request by `pipeline bless`: prompt a mug → a cup"
 
@@ -215,7 +215,7 @@ def test_a_picture_of_before_is_shown_even_where_its_attempt_is_forgotten() -> N
     made = Night()
     row = made.asset("a/1")
     before = made.picture("long ago")
-    made.rows = [replace(row, previous=before.digest)]
+    made.rows = [row._replace(previous=before.digest)]
     (card,) = build(made.data()).cards
     assert [earlier.digest for earlier in card.earlier] == [before.digest]
     assert card.earlier[0].at < NIGHT_BEFORE
@@ -234,7 +234,7 @@ def test_ten_thousand_assets_with_their_attempts_are_built_in_a_moment() -> None
     (row,), (attempt,), (delivery,) = made.rows, made.attempts, made.deliveries
     names = [AssetName(f"a/{number}") for number in range(10_000)]
     data = made.data(
-        assets=tuple(replace(row, asset=name, updated_at=row.updated_at + timedelta(seconds=1)) for name in names),
+        assets=tuple(row._replace(asset=name, updated_at=row.updated_at + timedelta(seconds=1)) for name in names),
         attempts=tuple(replace(attempt, attempt_id=AttemptId(f"t-{name}"), assets=(name,)) for name in names),
         deliveries=tuple(replace(delivery, attempt_id=AttemptId(f"t-{name}"), asset=name) for name in names),
     )

@@ -20,7 +20,7 @@ from pipeline.domain.money import MicroUsd
 from pipeline.domain.record import Money, State
 from pipeline.sheet.board import board_of, tiles_of
 from pipeline.sheet.build import build
-from pipeline.sheet.index import index_of, write_index
+from pipeline.sheet.index import entry_of, index_of, spelled, write_index
 from pipeline.sheet.model import Seen, SheetData
 from pipeline.sheet.overview import Job, render_overview, write_overview
 from pipeline.sheet.page import inert, render
@@ -332,6 +332,16 @@ def test_the_index_has_the_contracts_shape() -> None:
         *(None, None),
         *("refused", "output"),
     )
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(st.characters(codec=None), max_size=20), usd=st.integers(0, 10**12), there=st.booleans())
+def test_an_entry_is_spelled_as_json_spells_it(text: str, usd: int, there: bool) -> None:
+    row = night().rows[0]
+    row = row._replace(
+        path=text, reason=text, usd=MicroUsd(usd), warnings=(text, "x"), image=row.image if there else None
+    )
+    assert spelled(row) == json.dumps(entry_of(row), ensure_ascii=False)
 
 
 def test_the_written_index_is_the_object_and_keeps_its_time_when_nothing_changed(tmp_path: Path) -> None:
