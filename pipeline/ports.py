@@ -1,5 +1,6 @@
 """The seams: what the rooms ask of one another, one protocol each."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -104,6 +105,11 @@ class ImageStore(Protocol):
 
     def has(self, image: Image) -> bool:
         """Whether a file of the right size is there (no hashing)."""
+        ...
+
+    def wrote(self, image: Image, status: os.stat_result) -> bool:
+        """Whether the file with this status is the one that `put` wrote from bytes it had hashed, untouched since then:
+        it need not be hashed again. Said once for each picture."""
         ...
 
     def read(self, image: Image) -> bytes:

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,10 +27,18 @@ _STAMPED_AT_MOST: Final = 256 * _PIECE
 """A file longer than this is no picture of ours with a stamp; it is hashed piece by piece."""
 
 
-def copy_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
+def copy_into(
+    name: str,
+    source: Path,
+    digest: Digest,
+    *,
+    inside: int,
+    is_known: Callable[[os.stat_result], bool] = lambda status: False,
+) -> None:
     """Makes a new, synced file *name* with the bytes of *source*, which must have that digest.
 
     What is hashed is the copy, after it was made, so that nothing damaged ever gets a name in the output tree.
+    is_known: whether a source with such a status was just written by us from hashed bytes; it is copied as it is then.
     Raises DamagedImage when the source is gone or its bytes are not those of the digest, OSError otherwise; the caller
     removes what is left.
     """
@@ -40,8 +49,14 @@ def copy_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
     try:
         fd = _new(name, inside=inside)
         try:
-            actual = _shared(reading, fd) or _copied(reading, fd)
-            if actual != digest:
+            is_known_good = is_known(os.fstat(reading))
+            is_shared = _shared(reading, fd)
+            running = None if is_known_good else hashlib.sha256()
+            if not is_shared:
+                _copied(reading, fd, running)
+            elif running:
+                _hashed(fd, running)
+            if running and running.hexdigest() != digest:
                 raise DamagedImage(
                     f"{source}: this image is damaged, its bytes are not those its name says ({_WAY_OUT})"
                 )
@@ -87,7 +102,7 @@ def look_inside(name: str, *, inside: int) -> Seen:
     fd = durable.open_to_read(name, inside=inside)
     try:
         if os.fstat(fd).st_size > _STAMPED_AT_MOST:
-            return Seen(digest=_digest(fd))
+            return Seen(digest=Digest(_hashed(fd, hashlib.sha256()).hexdigest()))
         data = b"".join(iter(lambda: os.read(fd, _PIECE), b""))
     finally:
         os.close(fd)
@@ -102,30 +117,29 @@ def digest_inside(name: str, *, inside: int) -> Digest:
     return look_inside(name, inside=inside).digest
 
 
-def _shared(reading: int, fd: int) -> Digest | None:
+def _shared(reading: int, fd: int) -> bool:
+    """Whether the new file shares the blocks of the old one now."""
     if not sys.platform.startswith("linux"):
-        return None
+        return False
     try:
         fcntl.ioctl(fd, _FICLONE, reading)
     except OSError as error:
         if error.errno not in _CANNOT_CLONE:
             raise
-        return None
-    return _digest(fd)
+        return False
+    return True
 
 
-def _copied(reading: int, fd: int) -> Digest:
-    """Copies and hashes in one pass."""
-    running = hashlib.sha256()
+def _copied(reading: int, fd: int, running: "hashlib._Hash | None") -> None:
+    """Copies, and hashes in the same pass."""
     while piece := os.read(reading, _PIECE):
-        running.update(piece)
+        if running:
+            running.update(piece)
         durable.write_all(fd, piece)
-    return Digest(running.hexdigest())
 
 
-def _digest(fd: int) -> Digest:
-    running = hashlib.sha256()
+def _hashed(fd: int, running: "hashlib._Hash") -> "hashlib._Hash":
     os.lseek(fd, 0, os.SEEK_SET)
     while piece := os.read(fd, _PIECE):
         running.update(piece)
-    return Digest(running.hexdigest())
+    return running

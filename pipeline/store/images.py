@@ -24,6 +24,11 @@ _READ_ONLY: Final = 0o444
 _LARGEST: Final = 512 * 1024 * 1024
 """Bytes of a stored file that is read back; what a host may send is bounded far below."""
 
+_REMEMBERED: Final = 1024
+"""Files just written whose identity is remembered."""
+
+_Identity = tuple[int, int, int, int, int]
+
 
 class DamagedImage(MachineError):
     """A stored image is gone or its bytes are not those its name says."""
@@ -49,6 +54,7 @@ class FileStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._shards: set[str] = set()
+        self._wrote: dict[Digest, _Identity] = {}
         self._lock = threading.Lock()
 
     def put(self, data: bytes, sync: Callable[[int], None] | None = None) -> Image:
@@ -74,6 +80,7 @@ class FileStore:
             name = _file_name(image)
             if not _is_whole(name, image, inside=fd):
                 self._write(root, fd, name, data)
+                self._remember(image, os.stat(name, dir_fd=fd, follow_symlinks=False))
             # Even when the file was there: who wrote it may have died before this.
             sync(fd)
 
@@ -101,6 +108,17 @@ class FileStore:
         finally:
             durable.discard(part, inside=root)
         failpoint("image.linked")
+
+    def _remember(self, image: Image, status: os.stat_result) -> None:
+        with self._lock:
+            if len(self._wrote) >= _REMEMBERED:
+                self._wrote.clear()
+            self._wrote[image.digest] = _identity(status)
+
+    def wrote(self, image: Image, status: os.stat_result) -> bool:
+        """Whether the file with this status is the one `put` wrote, and nobody touched it since. Said once."""
+        with self._lock:
+            return self._wrote.pop(image.digest, None) == _identity(status)
 
     def path(self, image: Image) -> Path:
         """Where the bytes are, or would be."""
@@ -169,6 +187,10 @@ class MemoryStore:
         self._images[image.digest] = bytes(data)
         return image
 
+    def wrote(self, image: Image, status: os.stat_result) -> bool:
+        """Never: its files are written by `path`."""
+        return False
+
     def path(self, image: Image) -> Path:
         """A file with the bytes, written when somebody asks for it first."""
         path = self._folder / _file_name(image)
@@ -187,6 +209,11 @@ class MemoryStore:
         if data is None:
             raise DamagedImage(f"{image.digest}: this image is gone")
         return data
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    """What changes whenever a file is written to, replaced or renamed."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _file_name(image: Image) -> str:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -134,8 +135,11 @@ class Tree:
         part = temporary_name()
         failpoint("place.write")
         try:
-            copy = stamp_into if wanted.xmp else copy_into
-            copy(part, self._store.path(wanted.image), wanted.image.digest, inside=inside)
+            source, digest = self._store.path(wanted.image), wanted.image.digest
+            if wanted.xmp:
+                stamp_into(part, source, digest, inside=inside)
+            else:
+                copy_into(part, source, digest, inside=inside, is_known=partial(self._store.wrote, wanted.image))
             failpoint("place.rename")
             os.rename(part, file, src_dir_fd=inside, dst_dir_fd=inside)
         except BaseException:

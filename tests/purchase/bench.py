@@ -1,6 +1,7 @@
 """A ledger, a store and a spool on disk around a scripted endpoint: one paid attempt, and what it leaves behind."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
@@ -230,6 +231,9 @@ class FullStore:
 
     def has(self, image: Image) -> bool:
         return self._store.has(image)
+
+    def wrote(self, image: Image, status: os.stat_result) -> bool:
+        return self._store.wrote(image, status)
 
     def read(self, image: Image) -> bytes:
         return self._store.read(image)

@@ -82,6 +82,21 @@ def test_a_kept_image_is_not_written_again(files: FileStore) -> None:
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+def test_a_file_just_written_is_known_once_and_not_when_it_was_touched(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    image, other = store.put(pictures.png()), store.put(pictures.jpeg())
+    status = store.path(image).stat()
+    assert not store.wrote(other, status)
+    assert store.wrote(image, status)
+    assert not store.wrote(image, status), "said once"
+    store.put(pictures.png())
+    assert not store.wrote(image, status), "it was there: read and hashed, not written"
+    store.remove(image.digest)
+    store.put(pictures.png())
+    os.utime(store.path(image), ns=(1, 1))
+    assert not store.wrote(image, store.path(image).stat())
+
+
 @pytest.mark.parametrize("damage", [b"", b"short", None])
 def test_a_damaged_image_is_noticed_on_read_and_replaced_by_the_next_put(
     files: FileStore, damage: bytes | None
