@@ -23,6 +23,12 @@ from pipeline.plan.resolver import Rules
 from pipeline.schedule import Ended, Lane, ScheduleResult, Stop, StopRules, run_schedule
 from pipeline.store import FileStore, Tree
 
+LOOK = 250
+"""Cells that are looked at beforehand at one stroke: a few milliseconds."""
+
+LOOKS = 4
+"""Such strokes before each request."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
@@ -138,6 +144,12 @@ def _lane(frontier: Frontier, placing: Placing, counter: Counter) -> Lane:
         await placing.room()
         # A plan that is all there is walked batch by batch, so that answers are heard and copies placed meanwhile.
         while frontier.pull(name):
+            await placing.room()
+            await anyio.lowlevel.checkpoint()
+        # What comes later is looked at little by little: what is there is told, and the time left is that of the rest.
+        for _ in range(LOOKS):
+            if not frontier.look_ahead(name, LOOK):
+                break
             await placing.room()
             await anyio.lowlevel.checkpoint()
         return await counter.pacer.seat()

@@ -104,6 +104,16 @@ class Frontier:
         self._take(mine, room)
         return True
 
+    def look_ahead(self, lane: str, cells: int) -> bool:
+        """Looks at a few cells before they are wanted, so that what is there already is told at once and how much is
+        left to ask is known. False when the window is full or every cell was looked at."""
+        mine = self._lanes[lane]
+        room = self._window - mine.open
+        if mine.stopped or mine.exhausted or room <= 0 or self._is_clogged(lane):
+            return False
+        self._take(mine, room, cells)
+        return True
+
     def finished(self, work: Work, outcomes: Sequence[StepResult | None]) -> None:
         """Takes back how each step of a work ended, in order; None: the answer did not bring it, it is asked again.
 
@@ -163,10 +173,10 @@ class Frontier:
             for other, feeders in ((self._lanes[name], feeders) for name, feeders in self._feeds.items())
         )
 
-    def _take(self, lane: Lane, chains: int) -> None:
+    def _take(self, lane: Lane, chains: int, cells: int = BATCH) -> None:
         """Resolves a batch and registers all of it at once: nothing can be finished in between, so that no key is
         taken for new that another step has asked for."""
-        resolved = self._closing.close(self._resolver.batch(lane.take(chains, BATCH)))
+        resolved = self._closing.close(self._resolver.batch(lane.take(chains, cells)))
         for _, entries in groupby(resolved, key=lambda entry: id(entry.cell)):
             chain = list(entries)
             if len(chain) == 1 and not chain[0].asks:

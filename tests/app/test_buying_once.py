@@ -1,6 +1,7 @@
 """What is there is never bought again: resuming, dedupe across shots and manifests, candidates, options of `run`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,24 @@ def test_a_renamed_axis_a_shuffled_feed_and_a_moved_photo_ask_for_nothing_and_a_
     assert not any("Cup" in prompt for prompt in host.prompts[bought:])
     changed = {name for name in shop.index() if name.split("/")[1].partition("#")[0] == "B"}
     assert len(changed) == 8
+
+
+def test_what_is_there_is_told_while_the_first_answers_are_awaited(tmp_path: Path) -> None:
+    shop, log = small(tmp_path, icons(300)), tmp_path / "log.jsonl"
+    with PaidHost().open() as url:
+        assert shop.at(url).run("--no-sheet").exit == 0
+    for number in range(0, 300, 30):
+        shop.swap(f"item{number:03}", f"other{number:03}")
+
+    def slow(order: Order) -> Reply:
+        return replace(sells(order), seconds=0.2)
+
+    with PaidHost(slow).open() as url:
+        assert shop.at(url).run("--no-sheet", "--concurrency", "2", "--log", log).exit == 0
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    events = ["cached" if event.get("cached") else event["event"] for event in told]
+    assert events.count("cached") == 290
+    assert events.count("done") == 10
+    assert events[: len(events) - events[::-1].index("cached")].count("done") <= 2, (
+        "so the time left is that of the rest"
+    )

@@ -304,6 +304,24 @@ def test_a_window_bounds_what_is_open() -> None:
     assert night.frontier.next("fast") is None
 
 
+def test_looking_ahead_tells_what_is_there_and_stops_at_the_window() -> None:
+    shots = shot("s", axis("a", *map(str, range(30))), prompt="{{ a }}")
+    book = Book()
+    for number, cell in enumerate(Night(shots).plan.cells()):
+        if number % 5:
+            book.put(step_key(cell.chains[0][0].parts()), State.DONE, picture=image("p"))
+    night = Night(shots, book=book, window=4)
+    night.next()
+    while night.frontier.look_ahead("fast", 3):
+        pass
+    assert len(night.ends) == 12, "what lies between the four chains that the window holds"
+    assert all(end.cached for end in night.ends)
+    night.frontier.stop("fast")
+    assert not night.frontier.look_ahead("fast", 3)
+    night.frontier.close()
+    assert len(night.ends) == 30
+
+
 def test_a_lane_that_overflows_holds_back_the_lane_that_feeds_it() -> None:
     cells = axis("a", *map(str, range(100)))
     night = Night(shot("s", cells, prompt="{{ a }}", chain=[edit("e", model="rival")]), window=3)
@@ -488,7 +506,7 @@ def test_any_night_ends_every_asset_once_parents_first_and_no_key_twice(
     earlier_night(Night(*shots, book=book), data)
     night = Night(*shots, book=book, window=window, limit=limit)
     watch = Watch(night)
-    moves = data.draw(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), max_size=40))
+    moves = data.draw(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 5)), max_size=40))
     for move, at in moves:
         play(watch, move, at, data)
     if data.draw(st.booleans()):
@@ -510,14 +528,16 @@ def earlier_night(night: Night, data: st.DataObject) -> None:
 
 
 def play(watch: Watch, move: int, at: int, data: st.DataObject) -> None:
-    """One thing that may happen in a night: a work starts, a work ends, rarely a lane stops."""
+    """One thing that may happen in a night: a work starts or ends, cells are looked at, rarely a lane stops."""
     lanes = watch.night.frontier.lanes
     if move < 5:
         watch.take(lanes[at % len(lanes)])
     elif move < 9 and watch.flying:
         work = watch.flying[at % len(watch.flying)]
         watch.land(work, [data.draw(ENDS) for _ in work.steps])
-    elif move == 9 and at == 0:
+    elif move in {9, 10} and at:
+        watch.night.frontier.look_ahead(lanes[at % len(lanes)], at)
+    elif move == 9:
         watch.night.frontier.stop(lanes[0])
         watch.stopped = True
 
