@@ -198,6 +198,7 @@ async def _begin(shop: Shop, plan: Plan) -> None:
             totals=plan.totals(choice.only),
             budget=choice.budget if choice.budget is not None else manifest.budget.per_run,
             images_per_minute=images_per_minute(manifest, plan.lanes),
+            limit=choice.limit,
         )
     )
 

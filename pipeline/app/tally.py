@@ -34,10 +34,11 @@ class ShotTally:
 class Tally:
     """Counts of a run. Money in micro-USD; in_flight: worst price of each attempt that is on its way.
 
-    run_id: empty until it has begun.
+    run_id: empty until it has begun. limit: assets asked for at most; None without one.
     """
 
     run_id: RunId = RunId("")
+    limit: int | None = None
     shots: dict[str, ShotTally] = field(default_factory=dict)
     requests: int = 0
     retries: int = 0
@@ -55,7 +56,7 @@ class Tally:
             case AssetSettled():  # of these there may be a million
                 self._settled(event)
             case RunStarted():
-                self.run_id = event.run_id
+                self.run_id, self.limit = event.run_id, event.limit
                 for shot, total in event.totals:
                     self.shots.setdefault(shot, ShotTally()).total = total
             case AttemptSent():

@@ -167,6 +167,8 @@ def seconds_left(tally: Tally, seconds: float) -> float | None:
     """Time left at the pace so far, in seconds; None before anything was made. What was not asked took no time."""
     made = sum(tally.count(state) for state in (State.DONE, State.REFUSED, State.FAILED, State.UNKNOWN))
     rest = tally.total - sum(shot.settled for shot in tally.shots.values())
+    if tally.limit is not None:
+        rest = min(rest, tally.limit - made)
     return rest * seconds / made if made and rest > 0 else None
 
 

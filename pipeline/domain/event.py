@@ -9,7 +9,7 @@ from pipeline.domain.step import AssetName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """totals: wanted assets per shot, in the manifest's order. budget: of this run.
+    """totals: wanted assets per shot, in the manifest's order. budget: of this run. limit: assets asked for at most.
 
     images_per_minute: what the limits allow, all providers together; None where one of them has no limit.
     """
@@ -19,6 +19,7 @@ class RunStarted:
     totals: tuple[tuple[str, int], ...]
     budget: MicroUsd | None
     images_per_minute: float | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

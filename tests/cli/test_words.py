@@ -147,6 +147,17 @@ def test_time_left_goes_by_what_was_asked() -> None:
     assert seconds_left(tally, 3.0) == 60.0
 
 
+def test_time_left_ends_at_the_limit() -> None:
+    tally = Tally()
+    tally(RunStarted(run_id=RunId("r"), manifest="m", totals=(("hero", 1_000_000),), budget=None, limit=50))
+    for _ in range(10):
+        tally(_settled(State.DONE))
+    assert seconds_left(tally, 20.0) == 80.0
+    for _ in range(40):
+        tally(_settled(State.DONE))
+    assert seconds_left(tally, 100.0) is None
+
+
 def test_a_line_that_is_cut_says_so() -> None:
     assert clean("abcdef", 4) == "abc…"
     assert clean("abcd", 4) == "abcd"
