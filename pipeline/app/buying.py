@@ -26,9 +26,6 @@ from pipeline.store import FileStore, Tree
 LOOK = 250
 """Cells that are looked at beforehand at one stroke: a few milliseconds."""
 
-LOOKS = 4
-"""Such strokes before each request."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
@@ -146,10 +143,8 @@ def _lane(frontier: Frontier, placing: Placing, counter: Counter) -> Lane:
         while frontier.pull(name):
             await placing.room()
             await anyio.lowlevel.checkpoint()
-        # What comes later is looked at little by little: what is there is told, and the time left is that of the rest.
-        for _ in range(LOOKS):
-            if not frontier.look_ahead(name, LOOK):
-                break
+        # While answers are awaited, what comes later is looked at: what is there is told, and what is left known.
+        while not counter.pacer.has_seat() and frontier.look_ahead(name, LOOK):
             await placing.room()
             await anyio.lowlevel.checkpoint()
         return await counter.pacer.seat()

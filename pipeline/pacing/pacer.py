@@ -174,9 +174,13 @@ class Pacer:
             self._in_flight -= 1
             self._notify()
 
+    def has_seat(self) -> bool:
+        """Whether `seat` would not wait."""
+        return bool(self._closed) or self._has_seat(anyio.current_time())
+
     async def seat(self) -> Seat:
         """Waits until another work should be prepared (at once when closed) and gives leave to do so."""
-        while not self._closed and not self._has_seat(anyio.current_time()):
+        while not self.has_seat():
             # No need to look at the clock: the one that is always kept at the door starts in time and tells.
             await self._changed.wait()
         self._seats += 1
