@@ -141,9 +141,9 @@ class Planning:
                 refuse_broken(self.desk.plan, manifest)
             self.report = self._report()
             self._recorded = sum(tally.assets for tally in self.desk.ledger.tallies(manifest.name))
-            self._known = self._names_before()
+            self._before = self._names_before()
             self._stack = stack.pop_all()
-        self._by_key = {key: name for name, key in self._known.items() if key is not None}
+        self._by_key = {key: name for name, key in self._before.items() if key is not None}
         self._seen: set[AssetName] = set()
 
     def _report(self) -> PlanReport:
@@ -212,7 +212,7 @@ class Planning:
 
     def earlier_name(self, step: Resolved) -> AssetName | None:
         """The name an earlier run gave the picture of a step that is there; None for what kept its name."""
-        if not self._known or step.asset in self._known or step.key is None or step.state is not State.DONE:
+        if not self._before or step.asset in self._before or step.key is None or step.state is not State.DONE:
             return None
         return self._by_key.get(step.key)
 
@@ -231,18 +231,18 @@ class Planning:
             known=self._known_keys(),
         )
         requests: Counter[Recipe] = Counter()
-        shots, known, seen = self.report.shots, self._known, self._seen
+        shots, before, seen = self.report.shots, self._before, self._seen
         for step in found:
             shots[step.cell.shot].add(step)
             if step.leads:
                 requests[step.recipe] += 1
-            if known:
+            if before:
                 seen.add(step.asset)
             yield step
         for sums in shots.values():
             self.report.total.join(sums)
         self.report.seconds = seconds_for(self.desk.manifest, self.desk.ledger, _by_model(requests))
-        self.report.gone = tuple(sorted(known.keys() - seen))
+        self.report.gone = tuple(sorted(before.keys() - seen))
 
 
 def _by_model(requests: Counter[Recipe]) -> Counter[tuple[str, str]]:

@@ -29,8 +29,6 @@ SpaceOf = Callable[[str], Space]
 Known = Callable[[Space, Sequence[StepKey]], Sequence[bool | None]]
 """What is at hand of keys without a look-up: the picture is there, nobody ever asked for it, or (None) look it up."""
 
-_UNEXPLAINED = (NEW, NEW_EDIT, PARENT_CHANGED)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -154,10 +152,9 @@ class Resolver:
         for step in steps:
             if step.final:
                 asked[step.recipe.provider].append(step)
-        for provider, named in asked.items():
+        for provider, wanted in asked.items():
             space = self._space_of(provider)
-            if self._known is not None:
-                named = self._unknown(named, space, self._known)  # noqa: PLW2901 -- what is left of them
+            named = wanted if self._known is None else self._undecided(wanted, space, self._known)
             keys = [step.key for step in named if step.key is not None]
             found = self._lookup(space, keys) if keys else {}
             for step in named if found else ():
@@ -166,9 +163,9 @@ class Resolver:
                     step.slot = slot
                     step.verdict = self._verdict(step, slot)
         if self._previous is not None:
-            self._explain([step for step in steps if step.verdict in _UNEXPLAINED], self._previous)
+            self._explain([step for step in steps if _is_unexplained(step.verdict)], self._previous)
 
-    def _unknown(self, steps: Sequence[Resolved], space: Space, known: Known) -> list[Resolved]:
+    def _undecided(self, steps: Sequence[Resolved], space: Space, known: Known) -> list[Resolved]:
         """Decides what needs no look-up and gives the rest: a picture that is edited further is looked up, since what
         follows is made from its bytes."""
         rest = []
@@ -193,6 +190,11 @@ class Resolver:
             words = changed_words(differences(old, step.parts().as_json(), chained=step.depth > 0))
             if words:
                 step.verdict = replace(step.verdict, why=words, stale=True)
+
+
+def _is_unexplained(verdict: Verdict) -> bool:
+    """Whether nothing says yet why it is asked."""
+    return verdict.kind == "new" or verdict is PARENT_CHANGED
 
 
 def _base(cell: PlannedCell, candidate: int, asked: Asked, recipe: Recipe) -> Resolved:
