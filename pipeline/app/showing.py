@@ -15,7 +15,7 @@ from pipeline.app.overview import write_overview
 from pipeline.app.timing import month_of
 from pipeline.app.world import World, output_of
 from pipeline.domain.digest import Digest
-from pipeline.domain.record import AssetRow, RunId, RunRow, Space, State
+from pipeline.domain.record import AssetRow, Listed, RunId, RunRow, Space, State
 from pipeline.ledger import Ledger, open_ledger
 from pipeline.manifest.model import Manifest, Shot
 from pipeline.sheet.index import write_index
@@ -46,6 +46,15 @@ def current_rows(manifest: Manifest, ledger: Ledger) -> Iterator[AssetRow]:
                 yield row
 
 
+def _listed(manifest: Manifest, ledger: Ledger) -> Iterator[Listed]:
+    """The same, as short as the index tells it."""
+    spaces = spaces_of(manifest, ledger)
+    for space in sorted(set(spaces.values())):
+        for row in ledger.listed(manifest.name, space):
+            if spaces.get(row.model_alias) == space:
+                yield row
+
+
 def show_manifest(
     manifest: Manifest,
     ledger: Ledger,
@@ -64,7 +73,7 @@ def show_manifest(
     """
     folder = places.output / manifest.name
     in_order = len(set(spaces_of(manifest, ledger).values())) <= 1
-    write_index(folder, current_rows(manifest, ledger), sorted_by_name=in_order)
+    write_index(folder, _listed(manifest, ledger), sorted_by_name=in_order)
     if not page:
         return None
     from pipeline.sheet.writing import write  # noqa: PLC0415 -- Jinja and Pillow load when a page is made

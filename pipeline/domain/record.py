@@ -208,6 +208,19 @@ class AssetRow(NamedTuple):
     previous: Digest | None = None
 
 
+class Listed(NamedTuple):
+    """What is told of an asset where there are very many: `AssetRow`'s fields of these names."""
+
+    asset: AssetName
+    model_alias: str
+    state: State
+    reason: str
+    path: str
+    usd: MicroUsd
+    warnings: tuple[str, ...]
+    image: Image | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow:
     """One POST as the ledger has it (view ``v_attempts`` and what people ask for)."""

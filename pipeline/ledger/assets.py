@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pipeline.domain.digest import Digest
 from pipeline.domain.money import MicroUsd
-from pipeline.domain.record import AssetRow, RunId, Space, State
+from pipeline.domain.record import AssetRow, Listed, RunId, Space, State
 from pipeline.domain.step import AssetName, StepKey
 from pipeline.ledger import queries, rows
 from pipeline.ledger import queries_assets as sql
@@ -114,6 +114,16 @@ def assets(book: Book, manifest: str, space: Space | None) -> Iterator[AssetRow]
         for row in page:
             yield asset_of(row)
         asked["after"] = page[-1][2]
+
+
+def listed(book: Book, manifest: str, space: Space) -> Iterator[Listed]:
+    """The assets of a manifest in one space in the order of their names, as programs are told; memory for one page."""
+    asked = {"manifest": manifest, "space": space, "after": "", "page": _PAGE}
+    while page := book.rows(sql.LISTED, asked):
+        for name, model_alias, state, reason, path, usd, warnings, *picture in page:
+            image = rows.image_or_none(picture)
+            yield Listed(name, model_alias, rows.STATES[state], reason, path, usd, rows.lines(warnings), image)
+        asked["after"] = page[-1][0]
 
 
 def asset_keys(book: Book, manifest: str, space: Space) -> dict[AssetName, StepKey | None]:

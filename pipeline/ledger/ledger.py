@@ -13,6 +13,7 @@ from pipeline.domain.record import (
     AttemptId,
     AttemptRow,
     Intent,
+    Listed,
     Money,
     RunId,
     RunRow,
@@ -253,6 +254,10 @@ class Ledger:
         space None: each asset as it was left last, in whatever space (what ``v_assets`` shows).
         """
         return assets.assets(self._book, manifest, space)
+
+    def listed(self, manifest: str, space: Space) -> Iterator[Listed]:
+        """The same in one space, as short as programs are told: half the time where there are very many."""
+        return assets.listed(self._book, manifest, space)
 
     def asset_keys(self, manifest: str, space: Space) -> dict[AssetName, StepKey | None]:
         """The name and present key of every asset of a manifest, all in memory; None for one that never had a key."""

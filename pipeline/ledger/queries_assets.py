@@ -72,6 +72,12 @@ ASSETS: Final = """
     a.step_key, a.state, a.reason, a.path, a.usd, a.warnings, r.run_id, a.updated_at, a.previous,
     a.image, i.bytes, i.format, i.width, i.height, i.has_alpha, i.transparent
     FROM assets a LEFT JOIN images i ON i.sha256 = a.image LEFT JOIN runs r ON r.run = a.run """
+# columns as assets.listed wants them
+LISTED: Final = """
+    SELECT a.asset, a.model_alias, a.state, a.reason, a.path, a.usd, a.warnings,
+    a.image, i.bytes, i.format, i.width, i.height, i.has_alpha, i.transparent
+    FROM assets a LEFT JOIN images i ON i.sha256 = a.image
+    WHERE a.manifest = :manifest AND a.space = :space AND a.asset > :after ORDER BY a.asset LIMIT :page"""
 # the same asset in another space, left later: what v_assets hides
 LATEST_ONLY: Final = (
     " AND NOT EXISTS (SELECT 1 FROM assets o WHERE o.manifest = a.manifest AND o.asset = a.asset "

@@ -6,20 +6,23 @@ from pathlib import Path
 
 from pipeline.domain.digest import Json
 from pipeline.domain.money import to_usd
-from pipeline.domain.record import AssetRow
+from pipeline.domain.record import AssetRow, Listed
 from pipeline.sheet.files import write_pieces, write_text
 
 __all__ = ["entry_of", "index_of", "pieces_of", "write_index", "write_text"]
 
 NAME = "index.json"
 
+Indexed = AssetRow | Listed
+"""What is told of an asset, from either of its rows."""
 
-def index_of(rows: Iterable[AssetRow]) -> dict[str, Json]:
+
+def index_of(rows: Iterable[Indexed]) -> dict[str, Json]:
     """The object of ``index.json``; assets in the order of their names."""
     return {"assets": {row.asset: entry_of(row) for row in sorted(rows, key=_name)}}
 
 
-def entry_of(row: AssetRow) -> dict[str, Json]:
+def entry_of(row: Indexed) -> dict[str, Json]:
     """One asset. path: relative to the file, None without a file; width, height in pixels."""
     facts = row.image.facts if row.image else None
     return {
@@ -35,7 +38,7 @@ def entry_of(row: AssetRow) -> dict[str, Json]:
     }
 
 
-def write_index(folder: Path, rows: Iterable[AssetRow], *, sorted_by_name: bool = False) -> Path:
+def write_index(folder: Path, rows: Iterable[Indexed], *, sorted_by_name: bool = False) -> Path:
     """Writes ``index.json`` into *folder*, whole or not at all; leaves an equal one alone, its mtime too. Blocks.
 
     sorted_by_name: rows come in that order already, so that a million of them are never held at once.
@@ -45,7 +48,7 @@ def write_index(folder: Path, rows: Iterable[AssetRow], *, sorted_by_name: bool 
     return write_pieces(folder / NAME, pieces_of(ordered))
 
 
-def pieces_of(ordered: Iterable[AssetRow]) -> Iterator[str]:
+def pieces_of(ordered: Iterable[Indexed]) -> Iterator[str]:
     """The text of the file, an asset a line; rows in the order of their names."""
     yield '{\n "assets": {'
     comma = ""
@@ -55,7 +58,7 @@ def pieces_of(ordered: Iterable[AssetRow]) -> Iterator[str]:
     yield "\n }\n}\n" if comma else "}\n}\n"
 
 
-def spelled(row: AssetRow) -> str:
+def spelled(row: Indexed) -> str:
     """`entry_of` as `json.dumps` writes it without escapes, a fifth of its time: there may be a million."""
     image = row.image
     facts = image.facts if image else None
@@ -76,5 +79,5 @@ def _truth(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _name(row: AssetRow) -> str:
+def _name(row: Indexed) -> str:
     return row.asset

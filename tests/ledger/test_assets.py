@@ -9,7 +9,7 @@ import pytest
 from pipeline.domain.digest import digest_of
 from pipeline.domain.errors import UserError
 from pipeline.domain.money import MicroUsd
-from pipeline.domain.record import PAID, SKETCH, AttemptId, Placement, RunId, State
+from pipeline.domain.record import PAID, SKETCH, AttemptId, Listed, Placement, RunId, State
 from pipeline.domain.step import AssetName
 from pipeline.ledger import Blessing, Ledger
 from tests.ledger.making import (
@@ -323,6 +323,17 @@ def test_a_photo_recalls_what_was_made_from_it_also_what_was_blessed(tmp_path: P
         assert {row.manifest for row in ledger.assets_from(photo)} == {"another", MANIFEST}
         assert [row.asset for row in ledger.assets_from(digest_of(b"photo 3"))] == [name(1)]
         assert ledger.assets_from(digest_of(b"another photo")) == ()
+
+
+def test_what_is_listed_is_what_the_whole_rows_say(tmp_path: Path) -> None:
+    with begun(tmp_path) as ledger:
+        buy(ledger, 2, "two")
+        rows = [asset(2, text="two", warnings=("half", "ü")), asset(3, State.REFUSED, key=None, reason="input")]
+        ledger.record_assets([*rows, rows[0]._replace(manifest="other"), rows[0]._replace(space=SKETCH)])
+        listed = list(ledger.listed(MANIFEST, PAID))
+        whole = list(ledger.assets(MANIFEST, PAID))
+        assert [tuple(getattr(row, name) for name in Listed._fields) for row in whole] == listed
+        assert [row.asset for row in listed] == [name(2), name(3)]
 
 
 def test_names_and_keys_alone_are_those_of_the_whole_rows(tmp_path: Path) -> None:
