@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from json.encoder import encode_basestring
 from typing import Final, Self
 
 from pipeline.app.cautions import refuse_broken
@@ -103,28 +104,25 @@ class PlanReport:
     quotas: tuple[Quota, ...] = ()
     left: float | None = None
 
-    def as_json(self, assets: list[dict[str, Json]]) -> dict[str, Json]:
-        """The object of ``pipeline plan --json``."""
+    def sums_json(self) -> dict[str, Json]:
+        """What follows the assets in the object of ``pipeline plan --json``."""
         return {
-            "manifest": self.manifest,
-            "assets": list(assets),
             "requests": self.total.requests,
             "usd": {"expected": to_usd(self.total.expected), "worst": to_usd(self.total.worst)},
             "seconds": round(self.seconds, 1),
         }
 
 
-def asset_json(step: Resolved) -> dict[str, Json]:
-    """One entry of ``assets``."""
-    made = step.step
-    return {
-        "asset": made.asset,
-        "key": step.key,
-        "state": step.state.value,
-        "why": step.why,
-        "usd": to_usd(step.quote.expected) if step.asks and step.quote else 0.0,
-        "path": made.path,
-    }
+def asset_text(step: Resolved) -> str:
+    """One entry of ``assets`` as JSON: ``{"asset", "key", "state", "why", "usd", "path"}``; there may be a million."""
+    key = f'"{step.key}"' if step.key is not None else "null"
+    quote = step.quote
+    usd = to_usd(quote.expected) if quote is not None else 0.0
+    return (
+        f'{{"asset": {encode_basestring(step.asset)}, "key": {key}, "state": "{step.state.value}", '
+        f'"why": {encode_basestring(step.why)}, "usd": {usd!r}, '
+        f'"path": {encode_basestring(step.cell.place(step.candidate, step.depth))}}}'
+    )
 
 
 class Planning:

@@ -13,7 +13,7 @@ from pipeline.app.options import Choice
 from pipeline.cli.options import choice_of, choice_options, json_option, manifest_argument, output_option, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pipeline.app.planning import Planning, PlanReport, Sums
     from pipeline.domain.digest import Json
@@ -56,7 +56,7 @@ LISTED = 40
 @json_option
 def plan(manifest: Path, output: Path | None, as_json: bool, everything: bool, **given: Any) -> int:
     """Show what would be asked, what is there already, why, and what it costs. Buys nothing."""
-    from pipeline.app.planning import Planning, asset_json
+    from pipeline.app.planning import Planning, asset_text
     from pipeline.app.world import World
 
     choice = choice_of(manifest, output, given)
@@ -65,21 +65,21 @@ def plan(manifest: Path, output: Path | None, as_json: bool, everything: bool, *
             click.echo(f"{warning} [warning]", err=True)
         if as_json:
             # Written piece by piece: a million assets are never a list.
-            _write_json(planning.report, (asset_json(step) for step in planning.steps()))
+            _write_json(planning.report, map(asset_text, planning.steps()))
         else:
             _print_assets(planning, everything=everything)
             _say(bill(planning.report, choice))
     return 0
 
 
-def _write_json(report: "PlanReport", assets: Any) -> None:
+def _write_json(report: "PlanReport", assets: "Iterable[str]") -> None:
     out = sys.stdout
     out.write(f'{{"manifest": {json.dumps(report.manifest)}, "assets": [')
-    for number, asset in enumerate(assets):
-        out.write((", " if number else "") + json.dumps(asset, ensure_ascii=False))
-    rest = report.as_json([])
-    tail = {name: rest[name] for name in ("requests", "usd", "seconds")}
-    out.write("], " + json.dumps(tail)[1:] + "\n")
+    comma = ""
+    for asset in assets:
+        out.write(comma + asset)
+        comma = ", "
+    out.write("], " + json.dumps(report.sums_json())[1:] + "\n")
 
 
 def _print_assets(planning: "Planning", *, everything: bool) -> None:
