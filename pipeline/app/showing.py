@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from pipeline.app.desk import load_manifest, near, space_of
 from pipeline.app.options import Choice
@@ -21,6 +21,8 @@ from pipeline.manifest.model import Manifest, Shot
 from pipeline.sheet.index import write_index
 from pipeline.sheet.model import SheetData, ShotShape
 from pipeline.store import FileStore, Places
+
+Row = TypeVar("Row", AssetRow, Listed)
 
 MOST_SHOWN: Final = 20_000
 """Assets on one page; ``index.json`` has them all. Half of it at most are missing ones."""
@@ -39,18 +41,13 @@ class Closing:
 
 def current_rows(manifest: Manifest, ledger: Ledger) -> Iterator[AssetRow]:
     """How every asset of a manifest stands, each in the key space its model's provider has now."""
-    spaces = spaces_of(manifest, ledger)
-    for space in sorted(set(spaces.values())):
-        for row in ledger.assets(manifest.name, space):
-            if spaces.get(row.model_alias) == space:
-                yield row
+    return _current(manifest, ledger, ledger.assets)
 
 
-def _listed(manifest: Manifest, ledger: Ledger) -> Iterator[Listed]:
-    """The same, as short as the index tells it."""
+def _current(manifest: Manifest, ledger: Ledger, rows_of: Callable[[str, Space], Iterator[Row]]) -> Iterator[Row]:
     spaces = spaces_of(manifest, ledger)
     for space in sorted(set(spaces.values())):
-        for row in ledger.listed(manifest.name, space):
+        for row in rows_of(manifest.name, space):
             if spaces.get(row.model_alias) == space:
                 yield row
 
@@ -73,7 +70,7 @@ def show_manifest(
     """
     folder = places.output / manifest.name
     in_order = len(set(spaces_of(manifest, ledger).values())) <= 1
-    write_index(folder, _listed(manifest, ledger), sorted_by_name=in_order)
+    write_index(folder, _current(manifest, ledger, ledger.listed), sorted_by_name=in_order)
     if not page:
         return None
     from pipeline.sheet.writing import write  # noqa: PLC0415 -- Jinja and Pillow load when a page is made
