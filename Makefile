@@ -10,7 +10,10 @@ PEERS ?= .peers
 ASYNC_RULES := --anyio --disable ASYNC114,ASYNC124,ASYNC127,ASYNC9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup run plan sheet lint format check clean crash soak bench peers peers-node
+# What sends, receives or answers.
+WIRE := tests/provider tests/purchase tests/app tests/gateway tests/execute tests/e2e
+
+.PHONY: help demo test setup run plan sheet lint format check clean crash soak bench carriers peers peers-node
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +56,10 @@ check: lint test ## lint and test
 
 bench: .venv/.ready .venv/.bench ## whole runs against scripts of the same work: make bench ARGS='--rounds 1 --share 0.2'
 	$(BIN)/python -m bench.runs $(ARGS)
+
+carriers: .venv/.ready ## the tests of everything that speaks HTTP, over stock httpx and over httpx2
+	PIPELINE_TRANSPORT=httpx $(BIN)/python -m pytest -n 2 $(WIRE) $(ARGS)
+	PIPELINE_TRANSPORT=httpx $(BIN)/python -m pytest -n 2 -p tests.httpx2 $(WIRE) $(ARGS)
 
 peers: .venv/.ready peers-node $(PEERS)/litellm/.ready $(PEERS)/schemathesis/.ready ## let independent programs judge both sides (needs Node; minutes)
 	PEERS=$(abspath $(PEERS)) $(BIN)/python -m pytest tests/peers bench/peers $(ARGS)
