@@ -26,6 +26,9 @@ from pipeline.store import FileStore, Tree
 LOOK = 250
 """Cells that are looked at beforehand at one stroke: a few milliseconds."""
 
+PAUSE = 0.02
+"""Seconds until it is looked again whether what was found is placed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
@@ -143,10 +146,12 @@ def _lane(frontier: Frontier, placing: Placing, counter: Counter) -> Lane:
         while frontier.pull(name):
             await placing.room()
             await anyio.lowlevel.checkpoint()
-        # While answers are awaited, what comes later is looked at: what is there is told, and what is left known.
-        while not counter.pacer.has_seat() and frontier.look_ahead(name, LOOK):
-            await placing.room()
-            await anyio.lowlevel.checkpoint()
+        # While answers are awaited, what comes later is looked at: what is there is told, and what is left known. Here
+        # nothing is waited for but a seat: copies may take long, and requests must not wait for them.
+        while not counter.pacer.has_seat():
+            if placing.is_short and not frontier.look_ahead(name, LOOK):
+                break
+            await anyio.sleep(0 if placing.is_short else PAUSE)
         return await counter.pacer.seat()
 
     return Lane(name=name, seats=seat, close=counter.pacer.close, expected=counter.pacer.seconds)

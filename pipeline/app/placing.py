@@ -71,6 +71,11 @@ class Placing:
         self.queue.append(end)
         self._changed.set()
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the queue holds little: more may be put into it for which nobody waits."""
+        return len(self.queue) < BATCH
+
     async def room(self) -> None:
         """Waits until the queue is short again, so that a plan is never held in it. Raises what a write failed with."""
         while len(self.queue) > 4 * BATCH and self.fault is None:
@@ -112,7 +117,8 @@ class Placing:
 
     async def _placed(self, batch: list[Settled]) -> list[tuple[AssetRow, str]]:
         """Rows and notes of a batch whose copies are in place and written down. Raises MachineError."""
-        stems = [self._wanted(end) for end in batch if _shown(end) is not None]
+        wanted = [self._wanted(end) for end in batch]
+        stems = [stem for stem in wanted if stem]
         slots = [slot for end in batch if (slot := _held_by(end)) is not None]
         self._known, self._said = {}, {}
 
@@ -124,7 +130,7 @@ class Placing:
 
         if stems or slots:
             await self.committer.do(look_up)
-        placed = await self.blocking(lambda: self._place_all(batch))
+        placed = await self.blocking(lambda: self._place_all(batch, wanted))
         rows = [row for row, _, _ in placed]
         placements = [placement for _, placement, _ in placed if placement is not None]
 
@@ -139,10 +145,10 @@ class Placing:
             self.fault = self.fault or error
         return [(row, note) for row, _, note in placed]
 
-    def _place_all(self, batch: list[Settled]) -> list[tuple[AssetRow, Placement | None, str]]:
+    def _place_all(self, batch: list[Settled], wanted: list[str]) -> list[tuple[AssetRow, Placement | None, str]]:
         """Copies of a batch, each folder synced once. Blocks. Raises MachineError."""
         folders = Unsynced()
-        placed = [self._place(end, folders) for end in batch]
+        placed = [self._place(end, stem, folders) for end, stem in zip(batch, wanted, strict=True)]
         folders.sync()
         return placed
 
@@ -156,6 +162,7 @@ class Placing:
                 state=row.state,
                 reason=row.reason,
                 cached=end.cached,
+                asked=end.entry.asks,
                 path=row.path,
                 usd=row.usd,
                 warnings=() if end.cached else row.warnings,
@@ -166,17 +173,17 @@ class Placing:
         return self.space_of(end.entry.recipe.provider)
 
     def _wanted(self, end: Settled) -> str:
-        """Where a picture goes, relative to the output folder and without extension."""
+        """Where its picture goes, relative to the output folder and without extension; empty where it has none."""
         entry = end.entry
-        return f"{self.manifest}/{entry.cell.place(entry.candidate, entry.depth)}"
+        return "" if _shown(end) is None else f"{self.manifest}/{entry.cell.place(entry.candidate, entry.depth)}"
 
-    def _place(self, end: Settled, folders: Unsynced) -> tuple[AssetRow, Placement | None, str]:
+    def _place(self, end: Settled, stem: str, folders: Unsynced) -> tuple[AssetRow, Placement | None, str]:
         """Puts the picture where it belongs; what cannot be placed is safe in the store and told. Blocks."""
         space = self._space(end)
         path, placement, note = "", None, ""
         image = _shown(end)
         if image is not None:
-            wanted = self._path(self._wanted(end), space)
+            wanted = self._path(stem, space)
             found = self._untouched(wanted, image)
             if found is not None:
                 path = found.path

@@ -15,6 +15,9 @@ from pipeline.domain.event import (
 from pipeline.domain.money import MicroUsd, to_usd
 from pipeline.domain.record import AttemptId, Outcome, RunId, State
 
+TRIED = frozenset({State.DONE, State.REFUSED, State.FAILED, State.UNKNOWN})
+"""How an asset ends that was asked for."""
+
 
 @dataclass(slots=True, kw_only=True)
 class ShotTally:
@@ -34,11 +37,13 @@ class ShotTally:
 class Tally:
     """Counts of a run. Money in micro-USD; in_flight: worst price of each attempt that is on its way.
 
-    run_id: empty until it has begun. limit: assets asked for at most; None without one.
+    run_id: empty until it has begun. limit: assets asked for at most; None without one. made: assets whose request has
+    ended, whatever it brought: what an earlier run left refused or unknown took no time.
     """
 
     run_id: RunId = RunId("")
     limit: int | None = None
+    made: int = 0
     shots: dict[str, ShotTally] = field(default_factory=dict)
     requests: int = 0
     retries: int = 0
@@ -86,6 +91,7 @@ class Tally:
             self.saved = MicroUsd(self.saved + event.usd)
         else:
             shot.states[event.state] += 1
+            self.made += event.asked and event.state in TRIED
 
     def count(self, state: State) -> int:
         """Assets that reached this state in this run (``done``: made by this run)."""

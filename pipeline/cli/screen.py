@@ -165,7 +165,7 @@ def progress_line(tally: Tally, seconds: float) -> str:
 
 def seconds_left(tally: Tally, seconds: float) -> float | None:
     """Time left at the pace so far, in seconds; None before anything was made. What was not asked took no time."""
-    made = sum(tally.count(state) for state in (State.DONE, State.REFUSED, State.FAILED, State.UNKNOWN))
+    made = tally.made
     rest = tally.total - sum(shot.settled for shot in tally.shots.values())
     if tally.limit is not None:
         rest = min(rest, tally.limit - made)

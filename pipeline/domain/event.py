@@ -83,7 +83,10 @@ class ProviderStopped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetSettled:
-    """An asset reached its state in this run. cached: nothing was asked for it."""
+    """An asset reached its state in this run.
+
+    cached: it was there, or another asset's request brought it. asked: a request was to be made for it in this run.
+    """
 
     asset: AssetName
     shot: str
@@ -93,6 +96,7 @@ class AssetSettled:
     path: str
     usd: MicroUsd
     warnings: tuple[str, ...] = ()
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,10 +106,11 @@ class Frontier:
 
     def look_ahead(self, lane: str, cells: int) -> bool:
         """Looks at a few cells before they are wanted, so that what is there already is told at once and how much is
-        left to ask is known. False when the window is full or every cell was looked at."""
+        left to ask is known. False when the window is full, every cell was looked at, or a limit is still to be shared
+        with lanes that may go on longer than this one."""
         mine = self._lanes[lane]
         room = self._window - mine.open
-        if mine.stopped or mine.exhausted or room <= 0 or self._is_clogged(lane):
+        if mine.stopped or mine.exhausted or room <= 0 or self._is_clogged(lane) or self._closing.is_rationed:
             return False
         self._take(mine, room, cells)
         return True

@@ -58,6 +58,11 @@ class Closing:
         self._marks_twins = marks_twins
         self._seen: defaultdict[Space, set[int]] = defaultdict(set)
 
+    @property
+    def is_rationed(self) -> bool:
+        """Whether looking at a step may take away what another could be asked with: a limit that is not reached yet."""
+        return self._left is not None and self._left > 0
+
     def close(self, steps: list[Resolved]) -> list[Resolved]:
         """The same steps, chain after chain, with what may be asked told from what may not."""
         if self._left is not None:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -156,6 +157,16 @@ def test_time_left_ends_at_the_limit() -> None:
     for _ in range(40):
         tally(_settled(State.DONE))
     assert seconds_left(tally, 100.0) is None
+
+
+def test_what_an_earlier_night_left_took_no_time() -> None:
+    tally = Tally()
+    tally(RunStarted(run_id=RunId("r"), manifest="m", totals=(("hero", 31),), budget=None))
+    for _ in range(10):
+        tally(replace(_settled(State.REFUSED), asked=False))
+    assert seconds_left(tally, 60.0) is None
+    tally(_settled(State.FAILED))
+    assert seconds_left(tally, 60.0) == 1200.0
 
 
 def test_a_line_that_is_cut_says_so() -> None:

@@ -322,6 +322,17 @@ def test_looking_ahead_tells_what_is_there_and_stops_at_the_window() -> None:
     assert len(night.ends) == 30
 
 
+def test_a_limit_is_not_used_up_by_looking_ahead() -> None:
+    night = Night(shot("s", axis("a", *map(str, range(30))), prompt="{{ a }}"), window=3, limit=4)
+    night.next()
+    assert not night.frontier.look_ahead("fast", 3), "another lane may still want what is left"
+    for _ in range(3):
+        night.answer(night.next())
+    while night.frontier.look_ahead("fast", 3):
+        pass
+    assert Counter(end.state for end in night.ends)[State.PLANNED] == 26
+
+
 def test_a_lane_that_overflows_holds_back_the_lane_that_feeds_it() -> None:
     cells = axis("a", *map(str, range(100)))
     night = Night(shot("s", cells, prompt="{{ a }}", chain=[edit("e", model="rival")]), window=3)
