@@ -93,10 +93,10 @@ def make_ledger(folder: Path, sizes: Sequence[int]) -> None:
             for number, (_, parts) in some:
                 ledger.replay(*bought(number, str(parts["prompt"])))
     ledger.close()
-    make_narrow(folder, sizes)
+    make_naive(folder, sizes)
 
 
-def make_narrow(folder: Path, sizes: Sequence[int]) -> None:
+def make_naive(folder: Path, sizes: Sequence[int]) -> None:
     known = sorted(key for key, _ in islice(naive_keys(sizes), 1, None, 2))
     database = sqlite3.connect(folder / "naive.db")
     with database:

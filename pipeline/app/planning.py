@@ -137,20 +137,22 @@ class Planning:
             refuse_unmatched(self.desk.plan, choice)
             if choice.strict:
                 refuse_broken(self.desk.plan, manifest)
-            self.report = self._report()
+            totals = self.desk.plan.totals()
+            self._wanted = sum(count for _, count in totals)
+            self.report = self._report([name for name, _ in totals])
             self._recorded = sum(tally.assets for tally in self.desk.ledger.tallies(manifest.name))
             self._before = self._names_before()
             self._stack = stack.pop_all()
         self._by_key = {key: name for name, key in self._before.items() if key is not None}
         self._seen: set[AssetName] = set()
 
-    def _report(self) -> PlanReport:
+    def _report(self, shots: Sequence[str]) -> PlanReport:
         manifest, ledger, now = self.desk.manifest, self.desk.ledger, self._world.clock.now()
         guarded = [source for source in manifest.sources.values() if source.guard is not None]
         bound = manifest.budget.per_month
         return PlanReport(
             manifest=manifest.name,
-            shots={name: Sums() for name, _ in self.desk.plan.totals()},
+            shots={name: Sums() for name in shots},
             warnings=tuple(str(warning) for warning in manifest.warnings),
             budget=self._choice.budget if self._choice.budget is not None else manifest.budget.per_run,
             feeds=tuple(fault for source in guarded for fault in guard_faults(source, ledger, manifest.name)),
@@ -171,9 +173,10 @@ class Planning:
 
     def _known_keys(self) -> Known | None:
         """Which keys the ledger has, where the plan is so large that reading all of them is cheaper than asking."""
-        ledger, wanted = self.desk.ledger, sum(count for _, count in self.desk.plan.totals())
-        recorded = sum(tally.assets for tally in ledger.tallies())
-        if self._choice.only or wanted < MANY or recorded > SPREAD * wanted:
+        ledger = self.desk.ledger
+        if self._choice.only or self._wanted < MANY:
+            return None
+        if sum(tally.assets for tally in ledger.tallies()) > SPREAD * self._wanted:
             return None
         known: dict[Space, KnownKeys] = {}
 

@@ -97,9 +97,8 @@ class Frontier:
     def pull(self, lane: str) -> bool:
         """Looks at one more batch of cells where the lane wants it; False when it wants none. For callers who want to
         breathe between batches; `next` pulls by itself."""
-        mine = self._lanes[lane]
-        room = self._window - mine.open
-        if mine.stopped or room <= 0 or not mine.wants_more() or self._is_clogged(lane):
+        mine, room = self._lanes[lane], self._room(lane)
+        if room <= 0 or not mine.wants_more():
             return False
         self._take(mine, room)
         return True
@@ -108,9 +107,8 @@ class Frontier:
         """Looks at a few cells before they are wanted, so that what is there already is told at once and how much is
         left to ask is known. False when the window is full, every cell was looked at, or a limit is still to be shared
         with lanes that may go on longer than this one."""
-        mine = self._lanes[lane]
-        room = self._window - mine.open
-        if mine.stopped or mine.exhausted or room <= 0 or self._is_clogged(lane) or self._closing.is_rationed:
+        mine, room = self._lanes[lane], self._room(lane)
+        if room <= 0 or mine.exhausted or self._closing.is_rationed:
             return False
         self._take(mine, room, cells)
         return True
@@ -165,6 +163,11 @@ class Frontier:
         for lane in self._lanes.values():
             while not lane.exhausted:
                 self._take(lane, BATCH)
+
+    def _room(self, lane: str) -> int:
+        """Chains that a lane may open besides; none where it is stopped or held back."""
+        mine = self._lanes[lane]
+        return 0 if mine.stopped or self._is_clogged(lane) else self._window - mine.open
 
     def _is_clogged(self, lane: str) -> bool:
         """Whether a lane that takes over this one's chains has more waiting than memory should hold."""

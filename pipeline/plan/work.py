@@ -8,7 +8,7 @@ from pipeline.domain.image import Image
 from pipeline.domain.money import FREE, MicroUsd
 from pipeline.domain.record import Reason, State
 from pipeline.domain.request import ReadyStep
-from pipeline.domain.step import AssetName, Step, StepKey
+from pipeline.domain.step import AssetName, StepKey
 from pipeline.plan.resolved import Resolved
 
 
@@ -69,11 +69,6 @@ class Settled(NamedTuple):
     def asset(self) -> AssetName:
         """Its name."""
         return self.entry.asset
-
-    @property
-    def step(self) -> Step:
-        """Its step; made anew at every call."""
-        return self.entry.step
 
 
 def as_found(entry: Resolved) -> Settled:

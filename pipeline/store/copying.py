@@ -49,10 +49,8 @@ def copy_into(
     try:
         fd = _new(name, inside=inside)
         try:
-            is_known_good = is_known(os.fstat(reading))
-            is_shared = _shared(reading, fd)
-            running = None if is_known_good else hashlib.sha256()
-            if not is_shared:
+            running = None if is_known(os.fstat(reading)) else hashlib.sha256()
+            if not _shared(reading, fd):
                 _copied(reading, fd, running)
             elif running:
                 _hashed(fd, running)

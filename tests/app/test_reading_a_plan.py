@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import planning
-from tests.app.project import Project, icons, letters, small
+from tests.app.project import Project, icons, letters, project, small
 from tests.fakes import Order, PaidHost, Reply, error_reply, png, sells
 
 FREE = {"providers": "free: {preset: sketch}", "models": "main: {provider: free, model: m, params: {quality: low}}"}
@@ -137,3 +137,14 @@ def test_a_plan_that_reads_all_keys_at_one_stroke_says_the_same(shop: Project, m
     with monkeypatch.context() as few:
         few.setattr(planning, "SPREAD", 0)
         assert shop.plan() == told
+
+
+def test_a_plan_in_json_is_json_whatever_the_feed_says(tmp_path: Path) -> None:
+    shop = project(tmp_path)
+    shop.swap("photos/b.png", '"photos/no ""such"" \\ \u2028é.png"', "feed/products.csv")
+    broken = [asset for asset in shop.plan()["assets"] if asset["state"] == "failed"]
+    assert broken
+    for asset in broken:
+        assert 'photos/no "such" \\ \u2028é.png' in asset["why"]
+        assert set(asset) == {"asset", "key", "state", "why", "usd", "path"}
+        assert (asset["key"], asset["usd"]) == (None, 0.0)
