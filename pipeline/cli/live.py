@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from pipeline.app.tally import ShotTally, Tally
-from pipeline.cli.screen import LONGEST, Story, clean, clock, seconds_left, wrapped
-from pipeline.domain.event import AttemptEnded, AttemptSent, Event, RunStarted
+from pipeline.cli.remaining import Remaining
+from pipeline.cli.screen import LONGEST, Story, clean, clock, wrapped
+from pipeline.domain.event import AttemptEnded, Event, RunStarted
 from pipeline.domain.money import MicroUsd, show
 from pipeline.domain.record import State
 
@@ -65,7 +66,7 @@ class LiveScreen:
         self._now = now
         self._began = now()
         self._story = Story()
-        self._flying: dict[str, tuple[tuple[str, ...], float]] = {}
+        self._remaining = Remaining(tally)
         self._landed: deque[tuple[float, int]] = deque()
         self._budget: MicroUsd | None = None
         self._limit: float | None = None
@@ -88,13 +89,11 @@ class LiveScreen:
 
     def __call__(self, event: Event) -> None:
         """Takes an event into the view."""
+        self._remaining(event, self._now())
         match event:
             case RunStarted():
                 self._began, self._budget, self._limit = self._now(), event.budget, event.images_per_minute
-            case AttemptSent():
-                self._flying[event.attempt_id] = (event.assets, self._now())
             case AttemptEnded():
-                self._flying.pop(event.attempt_id, None)
                 self._landed.append((self._now(), event.images))
             case _:
                 pass
@@ -108,7 +107,7 @@ class LiveScreen:
         from rich.console import Group
         from rich.text import Text
 
-        flying = sorted(list(self._flying.values()), key=lambda flight: flight[1])  # noqa: C414 -- a copy: another thread adds
+        flying = sorted(list(self._remaining.flying.values()), key=lambda flight: flight[1])  # noqa: C414 -- a copy: another thread adds
         lines: list[Text] = [*self._bars(flying)]
         lines += [Text(line, style="dim") for line in self._flights(flying)]
         lines += [Text(line) for line in self._footer()]
@@ -116,7 +115,7 @@ class LiveScreen:
             line.no_wrap, line.overflow = True, "ellipsis"
         return Group(*lines)
 
-    def _bars(self, flying: list[tuple[tuple[str, ...], float]]) -> Iterator["Text"]:
+    def _bars(self, flying: Sequence[tuple[Sequence[str], float]]) -> Iterator["Text"]:
         from rich.text import Text
 
         busy = Counter(shot_of(assets[0]) for assets, _ in flying if assets)
@@ -135,7 +134,7 @@ class LiveScreen:
             done = sum(shot.settled >= shot.total for _, shot in shots[room:])
             yield Text(f"and {len(shots) - room} more shots, {done} of them finished", style="dim")
 
-    def _flights(self, flying: list[tuple[tuple[str, ...], float]]) -> Iterator[str]:
+    def _flights(self, flying: Sequence[tuple[Sequence[str], float]]) -> Iterator[str]:
         for assets, since in flying[:FLIGHTS]:
             more = f" and {len(assets) - 1} more" if len(assets) > 1 else ""
             yield f"  {clock(self._now() - since):>6}  {clean(assets[0] if assets else '', 80)}{more}"
@@ -145,13 +144,13 @@ class LiveScreen:
     def _footer(self) -> Iterator[str]:
         tally, seconds = self._tally, self._now() - self._began
         settled = sum(shot.settled for shot in list(tally.shots.values()))
-        left = seconds_left(tally, seconds)
+        left = self._remaining.seconds(self._began, self._now())
         pace = f"pace   {self._pace():.0f} images a minute"
         pace += f" of {self._limit:g}" if self._limit else ""
         yield f"{pace}, {clock(seconds)} gone" + (f", about {clock(left)} left" if left is not None else "")
         money = f"money  {show(tally.spent)} spent, {show(tally.reserved)} reserved, {show(tally.unknown)} unknown"
         yield money + (f", of {show(self._budget)}" if self._budget is not None else "")
-        yield f"assets {settled} of {tally.total}, {len(self._flying)} in flight"
+        yield f"assets {settled} of {tally.total}, {len(self._remaining.flying)} in flight"
 
     def _pace(self) -> float:
         """Pictures a minute over the last minute, or since the run began."""

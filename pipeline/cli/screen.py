@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from pipeline.app.tally import Tally
+from pipeline.cli.remaining import Remaining
 from pipeline.domain.event import (
     AssetSettled,
     AttemptEnded,
@@ -146,8 +147,8 @@ def _attempt_line(event: AttemptEnded) -> str:
     return line + (f"  [{event.request_id}]" if event.request_id else "")
 
 
-def progress_line(tally: Tally, seconds: float) -> str:
-    """Counts, money and time left in one line."""
+def progress_line(tally: Tally, left: float | None) -> str:
+    """Counts, money and time left (in seconds; None: not known) in one line."""
     settled = sum(shot.settled for shot in tally.shots.values())
     parts = [f"{settled} of {tally.total}", f"{tally.count(State.DONE)} made", f"{tally.cached} cached"]
     failed = sum(tally.count(state) for state in (State.FAILED, State.REFUSED, State.UNKNOWN, State.SKIPPED))
@@ -157,19 +158,9 @@ def progress_line(tally: Tally, seconds: float) -> str:
     parts.append(f"{show(tally.spent)} spent")
     if tally.unknown:
         parts.append(f"{show(tally.unknown)} unknown")
-    left = seconds_left(tally, seconds)
     if left is not None:
         parts.append(f"{clock(left)} left")
     return " · ".join(parts)
-
-
-def seconds_left(tally: Tally, seconds: float) -> float | None:
-    """Time left at the pace so far, in seconds; None before anything was made. What was not asked took no time."""
-    made = tally.made
-    rest = tally.total - sum(shot.settled for shot in tally.shots.values())
-    if tally.limit is not None:
-        rest = min(rest, tally.limit - made)
-    return rest * seconds / made if made and rest > 0 else None
 
 
 def clock(seconds: float) -> str:
@@ -190,6 +181,7 @@ class PlainScreen:
         self._began = self._told = now()
         self._tenth = 0
         self._story = Story()
+        self._remaining = Remaining(tally)
 
     def __enter__(self) -> Self:
         return self
@@ -204,6 +196,7 @@ class PlainScreen:
             self._tenth = 0
             budget = f", at most {show(event.budget)}" if event.budget is not None else ""
             self._say(f"{event.manifest}: {self._tally.total} assets{budget}")
+        self._remaining(event, self._now())
         line = self._story.line(event)
         if line:
             self._say(line)
@@ -218,7 +211,7 @@ class PlainScreen:
         tenth = settled * 10 // total
         if now - self._told >= STORY_EVERY or tenth > self._tenth:
             self._told, self._tenth = now, tenth
-            self._say(progress_line(self._tally, now - self._began))
+            self._say(progress_line(self._tally, self._remaining.seconds(self._began, now)))
 
     def _say(self, line: str) -> None:
         # A reader that went away (`| head`) must never raise into a paid run.

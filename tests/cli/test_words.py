@@ -14,8 +14,9 @@ import pytest
 from pipeline.app.report import RunReport
 from pipeline.app.tally import Tally
 from pipeline.cli.options import ACCEPTABLE, Usd, Words
+from pipeline.cli.remaining import Remaining
 from pipeline.cli.root import COMMANDS, run
-from pipeline.cli.screen import PlainScreen, Story, clean, clock, line_of, seconds_left
+from pipeline.cli.screen import PlainScreen, Story, clean, clock, line_of
 from pipeline.cli.summary import summary
 from pipeline.domain.event import AssetSettled, AttemptEnded, Backoff, CoolDown, Note, RunStarted
 from pipeline.domain.money import MicroUsd
@@ -145,7 +146,7 @@ def test_time_left_goes_by_what_was_asked() -> None:
     tally(RunStarted(run_id=RunId("r"), manifest="m", totals=(("hero", 40),), budget=None))
     for state in (State.DONE, *[State.PLANNED] * 18, State.SKIPPED):
         tally(_settled(state))
-    assert seconds_left(tally, 3.0) == 60.0
+    assert Remaining(tally).seconds(0.0, 3.0) == 60.0
 
 
 def test_time_left_ends_at_the_limit() -> None:
@@ -153,10 +154,10 @@ def test_time_left_ends_at_the_limit() -> None:
     tally(RunStarted(run_id=RunId("r"), manifest="m", totals=(("hero", 1_000_000),), budget=None, limit=50))
     for _ in range(10):
         tally(_settled(State.DONE))
-    assert seconds_left(tally, 20.0) == 80.0
+    assert Remaining(tally).seconds(0.0, 20.0) == 80.0
     for _ in range(40):
         tally(_settled(State.DONE))
-    assert seconds_left(tally, 100.0) is None
+    assert Remaining(tally).seconds(0.0, 100.0) is None
 
 
 def test_what_an_earlier_night_left_took_no_time() -> None:
@@ -164,9 +165,9 @@ def test_what_an_earlier_night_left_took_no_time() -> None:
     tally(RunStarted(run_id=RunId("r"), manifest="m", totals=(("hero", 31),), budget=None))
     for _ in range(10):
         tally(replace(_settled(State.REFUSED), asked=False))
-    assert seconds_left(tally, 60.0) is None
+    assert Remaining(tally).seconds(0.0, 60.0) is None
     tally(_settled(State.FAILED))
-    assert seconds_left(tally, 60.0) == 1200.0
+    assert Remaining(tally).seconds(0.0, 60.0) == 1200.0
 
 
 def test_a_line_that_is_cut_says_so() -> None:
