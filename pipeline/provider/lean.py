@@ -45,6 +45,9 @@ class LeanCarrier:
         self._idle: list[_Line] = []
         self._targets: dict[str, httpx.URL] = {}
         self._context: ssl.SSLContext | None = None
+        # One for all of them: a piece is handed on before the loop reads the next, and a small place stays in the
+        # processor's cache.
+        self._buffer = memoryview(bytearray(_BUFFER))
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: Body, progress: Progress, arrival: Arrival
@@ -79,7 +82,7 @@ class LeanCarrier:
         try:
             with anyio.fail_after(self._timeout.connect):
                 _, line = await loop.create_connection(
-                    partial(_Line, loop, self._timeout.idle),
+                    partial(_Line, loop, self._timeout.idle, self._buffer),
                     host,
                     target.port or (443 if secure else 80),
                     ssl=self._tls() if secure else None,
@@ -109,12 +112,13 @@ class LeanCarrier:
 
 
 class _Line(asyncio.BufferedProtocol):
-    """One connection and the one exchange that is under way on it. idle: seconds without a byte that end it."""
+    """One connection and the one exchange that is under way on it. idle: seconds without a byte that end it.
+    buffer: where pieces of answers come, each handed on before the loop brings another."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, idle: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, idle: float, buffer: memoryview) -> None:
         self._loop = loop
         self._patience = idle
-        self._buffer = memoryview(bytearray(_BUFFER))
+        self._buffer = buffer
         self._transport: asyncio.Transport
         self._reader: AnswerReader | None = None
         self._over: asyncio.Future[None] = loop.create_future()
