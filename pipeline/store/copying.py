@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.domain.digest import Digest
-from pipeline.store import durable
+from pipeline.store import direct, durable
 from pipeline.store.images import DamagedImage
 from pipeline.store.stamp import stamped, unstamped
 
@@ -51,7 +51,7 @@ def copy_into(
         try:
             running = None if is_known(os.fstat(reading)) else hashlib.sha256()
             if not _shared(reading, fd):
-                _copied(reading, fd, running)
+                direct.copy(reading, fd, running.update if running else None)
             elif running:
                 _hashed(fd, running)
             if running and running.hexdigest() != digest:
@@ -75,7 +75,7 @@ def stamp_into(name: str, source: Path, digest: Digest, *, inside: int) -> None:
         raise DamagedImage(f"{source}: this image is damaged, its bytes are not those its name says ({_WAY_OUT})")
     fd = _new(name, inside=inside)
     try:
-        durable.write_all(fd, stamped(data))
+        direct.write(fd, stamped(data))
         durable.sync(fd)
     finally:
         os.close(fd)
@@ -126,14 +126,6 @@ def _shared(reading: int, fd: int) -> bool:
             raise
         return False
     return True
-
-
-def _copied(reading: int, fd: int, running: "hashlib._Hash | None") -> None:
-    """Copies, and hashes in the same pass."""
-    while piece := os.read(reading, _PIECE):
-        if running:
-            running.update(piece)
-        durable.write_all(fd, piece)
 
 
 def _hashed(fd: int, running: "hashlib._Hash") -> "hashlib._Hash":

@@ -12,6 +12,7 @@ from typing import Final
 from pipeline.domain.errors import DiskFull, MachineError
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.temporary import is_temporary
+from pipeline.store import direct
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """A full disk, a user's quota, a file size limit: to us the same."""
@@ -73,13 +74,6 @@ def read_back(fd: int, size: int, at: int = 0) -> bytes:
 def open_to_read(name: str | Path, *, inside: int | None = None) -> int:
     """A descriptor of a regular file, never through a link, never waiting on a pipe. Raises OSError."""
     return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=inside)
-
-
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """Writes all of *data*. A short write is followed by another, which tells why the first one stopped."""
-    view = memoryview(data).cast("B")
-    while len(view):
-        view = view[os.write(fd, view) :]
 
 
 def sync(fd: int) -> None:
@@ -147,7 +141,7 @@ def write_whole(name: str, data: bytes | bytearray | memoryview, *, inside: int,
     fd = create(name, inside=inside, mode=0o600)
     try:
         try:
-            write_all(fd, data)
+            direct.write(fd, data)
             os.fchmod(fd, mode)
             if at:
                 failpoint(at)

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from pipeline.domain.failpoint import failpoint
 from pipeline.domain.record import AttemptId
-from pipeline.store import durable, frames
+from pipeline.store import direct, durable, frames
 from pipeline.store.entries import Entry, read_entries, read_pieces
 from pipeline.store.frames import Kind
 from pipeline.store.reserve import reserve_space
@@ -64,7 +64,7 @@ class Segment:
             fd = durable.create(name, inside=inside, mode=_PRIVATE, read=True)
             start, salt = frames.beginning()
             try:
-                durable.write_all(fd, start)
+                direct.write(fd, start)
                 durable.sync_folder(inside)
             except OSError:
                 os.close(fd)
