@@ -25,14 +25,26 @@ class Place(Protocol):
 class Turn(Generic[Call, Answer]):
     """One caller's call and what became of it: the work says either `answers` or `fails`."""
 
-    __slots__ = ("_answer", "_error", "call", "done", "woken")
+    __slots__ = ("_answer", "_error", "_waits", "call", "done", "is_woken")
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.woken = anyio.Event()
-        self.done = False
+        self.done = self.is_woken = False
+        self._waits: anyio.Event | None = None
         self._answer: Answer | None = None
         self._error: BaseException | None = None
+
+    def wake(self) -> None:
+        """Its caller goes on: the call is done, or it is the caller's to lead."""
+        self.is_woken = True
+        if self._waits is not None:
+            self._waits.set()
+
+    async def woken(self) -> None:
+        """Waits for `wake`."""
+        if not self.is_woken:
+            self._waits = anyio.Event()
+            await self._waits.wait()
 
     def answers(self, answer: Answer) -> None:
         """The caller gets this."""
@@ -86,11 +98,11 @@ class Group(Generic[Call, Answer]):
 
     async def _wait(self, turn: Turn[Call, Answer]) -> None:
         try:
-            await turn.woken.wait()
+            await turn.woken()
         except BaseException:  # a loop that is shut down heeds no shield
             if turn in self._waiting:
                 self._waiting.remove(turn)
-                if turn.woken.is_set():
+                if turn.is_woken:
                     self._pass_on()
             raise
 
@@ -112,11 +124,11 @@ class Group(Generic[Call, Answer]):
                 raise
         finally:
             for turn in turns:
-                turn.woken.set()
+                turn.wake()
             self._pass_on()
 
     def _pass_on(self) -> None:
         if self._waiting:
-            self._waiting[0].woken.set()
+            self._waiting[0].wake()
         else:
             self._led = False

@@ -63,13 +63,13 @@ class Placing:
     _now: datetime = field(init=False)
     _known: dict[str, Placement] = field(default_factory=dict)
     _said: dict[AttemptId, str] = field(default_factory=dict)
-    _changed: anyio.Event = field(default_factory=anyio.Event)
-    _shorter: anyio.Event = field(default_factory=anyio.Event)
+    _changed: Change = field(default_factory=Change)
+    _shorter: Change = field(default_factory=Change)
 
     def settled(self, end: Settled) -> None:
         """Takes an end; neither waits nor raises."""
         self.queue.append(end)
-        self._changed.set()
+        self._changed.tell()
 
     @property
     def is_short(self) -> bool:
@@ -88,18 +88,16 @@ class Placing:
         while self.queue or not self.closing:
             if not self.queue:
                 await self._changed.wait()
-                self._changed = anyio.Event()
                 continue
             batch = [self.queue.popleft() for _ in range(min(BATCH, len(self.queue)))]
             with anyio.CancelScope(shield=True):
                 await self._record(batch)
-            shorter, self._shorter = self._shorter, anyio.Event()
-            shorter.set()
+            self._shorter.tell()
 
     def close(self) -> None:
         """No more ends will come."""
         self.closing = True
-        self._changed.set()
+        self._changed.tell()
 
     async def _record(self, batch: list[Settled]) -> None:
         """Places and writes down a batch; a fault of the machine is kept and told, for answers are still on their way

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 
 import anyio
 
+from pipeline.changing import Change
 from pipeline.domain.capability import Limits
 from pipeline.domain.errors import (
     BudgetReached,
@@ -74,7 +75,7 @@ class Pacer:
         )
         self._congestion.seconds = learned.seconds
         self._door = anyio.Lock()
-        self._changed = anyio.Event()
+        self._changed = Change()
         self._closed = ""
         self.halted = anyio.Event()
         self._in_flight = 0
@@ -300,8 +301,7 @@ class Pacer:
             self._recorder(CoolDown(provider=self._provider, seconds=seconds, why=why))
 
     def _notify(self) -> None:
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        self._changed.tell()
 
     async def _pause(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import anyio
-
+from pipeline.changing import Change
 from pipeline.domain.errors import DiskFull
 from pipeline.domain.record import Intent
 from pipeline.purchase.judge import SIZE
@@ -29,7 +28,8 @@ class Room:
     def __init__(self) -> None:
         self._flying = 0
         self._seen = 0.0
-        self._changed = anyio.Event()
+        self._landed = 0
+        self._changed = Change()
 
     def wanted(self, intent: Intent) -> int:
         """Bytes to reserve for an attempt's answer."""
@@ -39,13 +39,14 @@ class Room:
     async def reserve(self, intent: Intent, take: Callable[[int], Awaitable[T]]) -> T:
         """What *take* gives for so many bytes; call `freed` once for it. Raises DiskFull."""
         while True:
-            changed = self._changed
+            landed = self._landed
             try:
                 taken = await take(self.wanted(intent))
             except DiskFull:
                 if not self._flying:
                     raise
-                await changed.wait()
+                if landed == self._landed:
+                    await self._changed.wait()
             else:
                 self._flying += 1
                 return taken
@@ -54,8 +55,8 @@ class Room:
         """An answer landed (or did not come) and gave its room back. size: bytes that came of it."""
         self._flying -= 1
         self._seen = max(self._seen, size / (_pixels(intent) * len(intent.slots)))
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        self._landed += 1
+        self._changed.tell()
 
 
 def _pixels(intent: Intent) -> int:

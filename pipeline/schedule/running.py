@@ -8,6 +8,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from pipeline.changing import Change
 from pipeline.domain.errors import BudgetReached, MachineError, NotStarted
 from pipeline.domain.event import Note, ProviderStopped
 from pipeline.ports import Recorder
@@ -74,7 +75,7 @@ class _Schedule(Generic[W, O]):
         self._rules = rules
         self._deadline = deadline
         self._recorder = recorder
-        self._changed = anyio.Event()
+        self._changed = Change()
         self._stops: list[LaneStop] = []
         self._faults: list[Exception] = []
         self._started = 0
@@ -240,8 +241,7 @@ class _Schedule(Generic[W, O]):
         self._notify()
 
     def _notify(self) -> None:
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        self._changed.tell()
 
 
 def _late(feed: _Feed) -> LaneStop:
