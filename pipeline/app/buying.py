@@ -80,6 +80,7 @@ class Buying:
             manifest=shop.manifest.name,
             run_id=shop.run_id,
             tree=Tree(shop.places.output, shop.store),
+            ledger=shop.ledger,
             committer=shop.committer,
             blocking=in_thread,
             clock=shop.world.clock,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 
+from pipeline.changing import Change
 from pipeline.domain.errors import MachineError, PipelineError
 from pipeline.domain.event import AssetSettled, Note
 from pipeline.domain.image import Image
@@ -50,6 +51,7 @@ class Placing:
     manifest: str
     run_id: RunId
     tree: Tree
+    ledger: Ledger
     committer: Committer
     blocking: Blocking
     clock: Clock
@@ -115,20 +117,7 @@ class Placing:
 
     async def _placed(self, batch: list[Settled]) -> list[tuple[AssetRow, str]]:
         """Rows and notes of a batch whose copies are in place and written down. Raises MachineError."""
-        wanted = [self._wanted(end) for end in batch]
-        stems = [stem for stem in wanted if stem]
-        slots = [slot for end in batch if (slot := _held_by(end)) is not None]
-        self._known, self._said = {}, {}
-
-        def look_up(ledger: Ledger) -> None:
-            self._known = ledger.placements.named(stems)
-            self._said = {
-                row.attempt_id: row.message for slot in slots for row in ledger.attempts(attempt_id=slot.attempt_id)
-            }
-
-        if stems or slots:
-            await self.committer.do(look_up)
-        placed = await self.blocking(lambda: self._place_all(batch, wanted))
+        placed = await self.blocking(lambda: self._place_all(batch))
         rows = [row for row, _, _ in placed]
         placements = [placement for _, placement, _ in placed if placement is not None]
 
@@ -143,8 +132,15 @@ class Placing:
             self.fault = self.fault or error
         return [(row, note) for row, _, note in placed]
 
-    def _place_all(self, batch: list[Settled], wanted: list[str]) -> list[tuple[AssetRow, Placement | None, str]]:
+    def _place_all(self, batch: list[Settled]) -> list[tuple[AssetRow, Placement | None, str]]:
         """Copies of a batch, each folder synced once. Blocks. Raises MachineError."""
+        wanted = [self._wanted(end) for end in batch]
+        stems = [stem for stem in wanted if stem]
+        slots = [slot for end in batch if (slot := _held_by(end)) is not None]
+        self._known = self.ledger.placements.named(stems) if stems else {}
+        self._said = {
+            row.attempt_id: row.message for slot in slots for row in self.ledger.attempts(attempt_id=slot.attempt_id)
+        }
         folders = Unsynced()
         placed = [self._place(end, stem, folders) for end, stem in zip(batch, wanted, strict=True)]
         folders.sync()

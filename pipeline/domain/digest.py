@@ -11,6 +11,9 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 """Any JSON value."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def digest_of(data: bytes | bytearray | memoryview) -> Digest:
     """The SHA-256 of *data*; checkable with ``sha256sum``."""
     return Digest(hashlib.sha256(data).hexdigest())
@@ -21,5 +24,4 @@ def canonical_json(value: object) -> bytes:
 
     Raises ValueError for NaN and infinities, TypeError for what is not JSON.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "surrogatepass")
+    return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")

@@ -16,6 +16,8 @@ _NAMES: Mapping[Kind, tuple[str, ...]] = {
 }
 
 _DURATION = re.compile(r"(?=.)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+_PLAIN = re.compile(r"\d+(?:\.\d+)?")
+_COUNT = re.compile(r"\s*(\d{1,12})(?:\.\d+)?\s*(?:[,;]|$)")
 _UNITS = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
 
 A_MINUTE_AT_MOST = 61.0
@@ -34,7 +36,7 @@ def seconds_of(text: str) -> float | None:
     Moments (seconds or milliseconds since 1970) are None: they would need the wall clock, which may jump.
     """
     text = text.strip().lower()
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
+    if _PLAIN.fullmatch(text):
         seconds = float(text)
         return seconds if seconds < 1e8 else None
     match = _DURATION.fullmatch(text)
@@ -84,6 +86,8 @@ class Stated:
 
 def stated_by(headers: Mapping[str, str]) -> tuple[Stated, ...]:
     """What an answer's headers (lower-case names) say about limits, one value a kind; junk is left out."""
+    if not any("ratelimit" in name for name in headers):
+        return ()
     found: list[Stated] = []
     for kind, names in _NAMES.items():
         for name in names:
@@ -107,7 +111,7 @@ def _stated(kind: Kind, name: str, headers: Mapping[str, str]) -> Stated:
 
 
 def _number(text: str) -> float | None:
-    match = re.match(r"\s*(\d{1,12})(?:\.\d+)?\s*(?:[,;]|$)", text)
+    match = _COUNT.match(text)
     return float(match.group(1)) if match else None
 
 

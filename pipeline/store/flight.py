@@ -72,7 +72,7 @@ class SpoolFlight:
     @property
     def trouble(self) -> MachineError | None:
         """A write that failed although the body was received: nothing new may be sent. None when all went well."""
-        return durable.fault(f"{self._what}: an answer was hard to keep", self._trouble) if self._trouble else None
+        return durable.fault(f"{self}: an answer was hard to keep", self._trouble) if self._trouble else None
 
     @property
     def is_light(self) -> bool:
@@ -84,7 +84,7 @@ class SpoolFlight:
 
     def sent(self) -> None:
         """Marks that the first byte is about to leave. Not synced: it serves the same boot only."""
-        with durable.told(f"{self._what}: cannot mark a request as sent"):
+        with durable.told(self, "cannot mark a request as sent"):
             failpoint("spool.sent")
             segment, entry = self._place()
             segment.sent(entry)
@@ -115,7 +115,7 @@ class SpoolFlight:
         else:
             self._pieces = None
             if self._trouble is not None:
-                raise durable.fault(f"{self._what}: an answer cannot be kept", self._trouble)
+                raise durable.fault(f"{self}: an answer cannot be kept", self._trouble)
         self._size += len(chunk)
         self._is_clean = False
 
@@ -133,7 +133,7 @@ class SpoolFlight:
         when the body cannot be made durable; it may still be had from `fragment`, and the room it took is free again
         for the pictures in it. Raises MachineError when there is no body.
         """
-        with durable.told(f"{self._what}: an answer cannot be kept"), self._inside() as inside:
+        with durable.told(self, "an answer cannot be kept"), self._inside() as inside:
             if self._has_files and self._exists("body"):
                 durable.sync_folder(inside)  # who gave it that name may have died before this
                 return self._read_body()
@@ -193,7 +193,7 @@ class SpoolFlight:
             if len(self._pieces) > 1:
                 self._pieces = [b"".join(self._pieces)]
             return self._pieces[0] if self._pieces else b""
-        with durable.told(f"{self._what}: cannot be read"):
+        with durable.told(self, "cannot be read"):
             if self._has_files and self._exists("body"):
                 return self._read_body()
             body = self._segment.read(self._entry.body) if self._segment and self._entry else b""
@@ -204,7 +204,7 @@ class SpoolFlight:
         """Keeps a fetched url result durably beside its answer. Idempotent. Raises DiskFull, MachineError."""
         self._has_files = True
         kind = f"{number}.bin"
-        with durable.told(f"{self._path(kind)}: a fetched picture cannot be kept"), self._inside() as inside:
+        with durable.told(self._path(kind), "a fetched picture cannot be kept"), self._inside() as inside:
             failpoint("spool.picture")
             self._write_file(kind, data, inside)
             durable.sync_folder(inside)
@@ -213,7 +213,7 @@ class SpoolFlight:
         """A fetched url result kept before; None when there is none. Raises MachineError."""
         if not self._exists(f"{number}.bin"):
             return None
-        with durable.told(f"{self._path(f'{number}.bin')}: cannot be read"):
+        with durable.told(self._path(f"{number}.bin"), "cannot be read"):
             return durable.read_regular(self._path(f"{number}.bin"), at_most=_LARGEST_BODY)
 
     def discard(self) -> None:
@@ -221,7 +221,7 @@ class SpoolFlight:
 
         Call it only when the ledger has the settlement, or before the intent. Raises MachineError.
         """
-        with durable.told(f"{self._folder}: cannot remove what came of {self.attempt_id}"):
+        with durable.told(self._folder, f"cannot remove what came of {self.attempt_id}"):
             failpoint("spool.discard")
             if self._has_files:
                 with self._inside() as inside:
@@ -255,7 +255,7 @@ class SpoolFlight:
         """
         why = json.dumps({"attempt": self.attempt_id, "reason": reason[:2000]}).encode()
         with (
-            durable.told(f"{self._quarantine}: cannot take {self.attempt_id}"),
+            durable.told(self._quarantine, f"cannot take {self.attempt_id}"),
             self._inside() as inside,
             durable.folder(self._quarantine, follow=True) as outside,
         ):
@@ -292,8 +292,8 @@ class SpoolFlight:
     def _inside(self) -> contextlib.AbstractContextManager[int]:
         return durable.folder(self._folder, follow=True)
 
-    @property
-    def _what(self) -> str:
+    def __str__(self) -> str:
+        """Where it is, for what is said of trouble."""
         return f"{self._folder}: attempt {self.attempt_id}"
 
     def _name(self, kind: str) -> str:

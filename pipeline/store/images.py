@@ -67,8 +67,8 @@ class FileStore:
         is visible then), MachineError otherwise. A file of that name whose bytes are damaged is replaced.
         """
         image = Image(digest=digest_of(data), size=len(data), facts=inspect(data))
-        what = f"{self.path(image)}: cannot keep a picture"
-        with durable.told(what), durable.folder(self._folder, follow=True) as root:
+        where = f"{self._folder}/{image.digest[:2]}/{_file_name(image)}"
+        with durable.told(where, "cannot keep a picture"), durable.folder(self._folder, follow=True) as root:
             self._keep(root, image, data, sync or durable.sync_folder)
             failpoint("image.kept")
         return image
@@ -164,13 +164,13 @@ class FileStore:
         path = self.find(digest)
         if path is None:
             return
-        with durable.told(f"{path}: cannot be removed"), durable.folder(path.parent) as fd:
+        with durable.told(path, "cannot be removed"), durable.folder(path.parent) as fd:
             os.unlink(path.name, dir_fd=fd)
             durable.sync_folder(fd)
 
     def sweep(self) -> int:
         """Removes temporary files of dead processes and says how many; call it under the run lock."""
-        with durable.told(f"{self._folder}: cannot be tidied"), durable.folder(self._folder, follow=True) as root:
+        with durable.told(self._folder, "cannot be tidied"), durable.folder(self._folder, follow=True) as root:
             return durable.sweep(root)
 
 

@@ -86,12 +86,23 @@ def remove_empty(folders: Sequence[str], *, inside: int) -> None:
             return
 
 
-@contextlib.contextmanager
-def told(what: str, refused: type[PipelineError]) -> Iterator[None]:
+class told:  # noqa: N801 - used as a function is
     """Turns an OSError into one line: *refused* when something is in the way, else as `durable.told` does."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in IN_THE_WAY:
-            raise refused(f"{what}: {error.strerror} (move away what is there)") from error
-        raise durable.fault(what, error) from error
+
+    __slots__ = ("_refused", "_what", "_where")
+
+    def __init__(self, where: object, what: str, refused: type[PipelineError]) -> None:
+        self._where = where
+        self._what = what
+        self._refused = refused
+
+    def __enter__(self) -> None:
+        """Begins."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Raises what an OSError means."""
+        if isinstance(error, OSError):
+            what = f"{self._where}: {self._what}"
+            if error.errno in IN_THE_WAY:
+                raise self._refused(f"{what}: {error.strerror} (move away what is there)") from error
+            raise durable.fault(what, error) from error

@@ -60,12 +60,12 @@ class Places:
         Raises DiskFull, or MachineError for a folder that cannot be made or written to.
         """
         private = (self.images, self.spool, self.receipts, self.quarantine, self.inputs)
-        with durable.told(f"{self.output}: cannot make the output folder"):
+        with durable.told(self.output, "cannot make the output folder"):
             self.output.mkdir(parents=True, exist_ok=True)
         for place in (self.state, *private):
-            with durable.told(f"{place}: cannot make this folder"):
+            with durable.told(place, "cannot make this folder"):
                 place.mkdir(mode=0o700, exist_ok=True)
-        with durable.told(f"{self.output}: cannot be synced"):
+        with durable.told(self.output, "cannot be synced"):
             for place in (self.output, self.state):
                 with durable.folder(place, follow=True) as fd:
                     durable.sync_folder(fd)
@@ -76,7 +76,7 @@ class Places:
 def _probe(place: Path) -> None:
     """Writes, syncs, renames and removes a file: a folder that cannot keep what is paid for is found before paying."""
     name, other = temporary_name(), temporary_name()
-    with durable.told(f"{place}: cannot be written to (correct its permissions, or choose another --output)"):
+    with durable.told(place, "cannot be written to (correct its permissions, or choose another --output)"):
         if not os.access(place, os.W_OK | os.X_OK):
             raise MachineError(f"{place}: cannot be written to (correct its permissions, or choose another --output)")
         with durable.folder(place, follow=True) as fd:

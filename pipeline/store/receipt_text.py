@@ -21,6 +21,15 @@ _TOLD: Final = 4_000
 """Characters of what a host said that are kept."""
 
 
+def _plain(kind: type[Intent | Settlement], *others: str) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name not in others)
+
+
+_OF_INTENT: Final = _plain(Intent, "slots", "opened_at", "notes")
+_OF_SETTLEMENT: Final = _plain(Settlement, "outcome", "ended_at", "kept", "usage", "resolved", "categories", "message")
+"""Fields that are in a receipt as they are."""
+
+
 def to_bytes(intent: Intent, settlement: Settlement) -> bytes:
     """A line of JSON, sealed with the SHA-256 of its own canonical form. No picture, no base64, no key is in it."""
     return sealed.seal({"version": VERSION, "intent": _intent(intent), "settlement": _settlement(settlement)})
@@ -47,11 +56,7 @@ def intent_from_bytes(data: bytes) -> Intent:
 
 
 def _intent(intent: Intent) -> dict[str, Json]:
-    plain = {
-        field.name: getattr(intent, field.name)
-        for field in dataclasses.fields(intent)
-        if field.name not in {"slots", "opened_at", "notes"}
-    }
+    plain = {name: getattr(intent, name) for name in _OF_INTENT}
     slots: list[Json] = [
         {
             "key": slot.key,
@@ -65,11 +70,7 @@ def _intent(intent: Intent) -> dict[str, Json]:
 
 
 def _settlement(settlement: Settlement) -> dict[str, Json]:
-    plain = {
-        field.name: getattr(settlement, field.name)
-        for field in dataclasses.fields(settlement)
-        if field.name not in {"outcome", "ended_at", "kept", "usage", "resolved", "categories", "message"}
-    }
+    plain = {name: getattr(settlement, name) for name in _OF_SETTLEMENT}
     return {
         **plain,
         "outcome": settlement.outcome.value,

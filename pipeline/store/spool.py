@@ -97,7 +97,7 @@ class Spool:
         """
         _check(attempt_id)
         note = intent_to_bytes(intent) if intent is not None else b""
-        with durable.told(f"{self._folder}: cannot reserve room for an answer"), self._lock:
+        with durable.told(self._folder, "cannot reserve room for an answer"), self._lock:
             if self._entry(attempt_id)[1] is not None:
                 raise OSError(errno.EEXIST, f"attempt {attempt_id} exists already")
             failpoint("spool.reserve")
@@ -149,7 +149,7 @@ class Spool:
     def reopen(self, attempt_id: AttemptId) -> SpoolFlight:
         """The recorder of an attempt whose process died: ``fragment()``, ``finish()`` and the rest work as before."""
         _check(attempt_id)
-        with durable.told(f"{self._folder}: cannot be read"), self._lock:
+        with durable.told(self._folder, "cannot be read"), self._lock:
             self._load()
             return self._flight(attempt_id, *self._entry(attempt_id))
 
@@ -168,7 +168,7 @@ class Spool:
 
     def scan(self) -> Iterator[Evidence]:
         """What is there of each attempt, in order of its id. Raises MachineError when the folder cannot be read."""
-        with durable.told(f"{self._folder}: cannot be read"), self._lock:
+        with durable.told(self._folder, "cannot be read"), self._lock:
             self._load()
             entries = {
                 entry.attempt_id: (segment, entry)
@@ -182,7 +182,7 @@ class Spool:
 
     def unread(self) -> int:
         """Files of ours that this version cannot read: what is not found may be in them. Raises MachineError."""
-        with durable.told(f"{self._folder}: cannot be read"), self._lock:
+        with durable.told(self._folder, "cannot be read"), self._lock:
             self._load()
             return len(self._unread)
 
@@ -222,7 +222,7 @@ class Spool:
 
         Call it under the run lock.
         """
-        with durable.told(f"{self._folder}: cannot be tidied"), self._lock:
+        with durable.told(self._folder, "cannot be tidied"), self._lock:
             self._load()
             over = [each for each in list(self._segments.values()) if each is not self._current and not each.entries]
             for segment in over:
@@ -231,7 +231,7 @@ class Spool:
             while self._torn:  # a power cut took their beginning, and so nothing in them was ever synced
                 (self._folder / self._torn.pop()).unlink(missing_ok=True)
         for place in (self._folder, self._quarantine):
-            with durable.told(f"{place}: cannot be tidied"), durable.folder(place, follow=True) as fd:
+            with durable.told(place, "cannot be tidied"), durable.folder(place, follow=True) as fd:
                 gone += durable.sweep(fd)
         return gone
 
@@ -242,7 +242,7 @@ class Spool:
     def release(self, before: datetime) -> int:
         """Removes what was quarantined before that time (UTC) and says how many files went."""
         old = [path for path in self.quarantined() if path.stat().st_mtime < before.timestamp()]
-        with durable.told(f"{self._quarantine}: cannot be tidied"):
+        with durable.told(self._quarantine, "cannot be tidied"):
             for path in old:
                 path.unlink(missing_ok=True)
         return len(old)
