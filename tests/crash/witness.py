@@ -21,6 +21,10 @@ from tests.fakes import _read, answer_of, png
 
 PF_EXITING = 0x4
 
+SMALL_ONE = (48, 48)
+LARGE_ONE = (320, 300)
+"""Pixels of a picture, and of every fourth: of three bytes each, it is written past the page cache."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sale:
@@ -73,7 +77,8 @@ class Witness:
             self.in_flight += 1
             self.open_lines += 1
             self.highest = max(self.highest, self.in_flight)
-        pictures = [png(f"{self._bill} {serial} {number}", width=48, height=48) for number in range(count)]
+        width, height = LARGE_ONE if serial % 4 == 0 else SMALL_ONE
+        pictures = [png(f"{self._bill} {serial} {number}", width=width, height=height) for number in range(count)]
         digests = [sha256(picture).hexdigest() for picture in pictures]
         line = {"serial": serial, "prompt": prompt, "count": count, "digests": digests}
         os.write(self._file, json.dumps(line).encode() + b"\n")
