@@ -78,17 +78,13 @@ def create(name: str, *, inside: int, mode: int, read: bool = False) -> int:
     return os.open(name, access | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=inside)
 
 
-def read_back(fd: int, size: int, at: int = 0) -> bytes:
-    """*size* bytes of an open file from *at* on. Raises OSError, also where the file ends before."""
-    pieces: list[bytes] = []
-    end = at + size
-    while at < end:
-        piece = os.pread(fd, end - at, at)
-        if not piece:
+def read_into(fd: int, view: memoryview, at: int) -> None:
+    """Fills *view* from an open file, from *at* on. Raises OSError, also where the file ends before."""
+    while len(view):
+        done = os.preadv(fd, [view], at)
+        if not done:
             raise OSError(errno.EIO, "shorter than what was written to it")
-        pieces.append(piece)
-        at += len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        view, at = view[done:], at + done
 
 
 def open_to_read(name: str | Path, *, inside: int | None = None) -> int:

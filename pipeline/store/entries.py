@@ -1,5 +1,6 @@
 """What the records of a spool file say of its attempts, read back after the process that wrote them died."""
 
+import io
 import os
 from dataclasses import dataclass, field
 from typing import Final
@@ -53,8 +54,14 @@ def read_entries(fd: int, salt: int, size: int) -> Entries:
 
 def read_pieces(fd: int, where: list[tuple[int, int]]) -> bytes:
     """The bytes that lie there (offset, bytes), one after the other. Raises OSError."""
-    pieces = [durable.read_back(fd, length, at) for at, length in where]
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    # Read to where they belong: a large body that is put together from its pieces is copied once more.
+    whole = io.BytesIO(bytes(sum(length for _, length in where)))
+    with whole.getbuffer() as view:
+        done = 0
+        for at, length in where:
+            durable.read_into(fd, view[done : done + length], at)
+            done += length
+    return whole.getvalue()
 
 
 def _note(fd: int, entries: dict[int, Entry], record: frames.Record, length: int) -> None:
