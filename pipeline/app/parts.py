@@ -9,7 +9,7 @@ import anyio
 
 from pipeline.app.desk import secret_of, space_of
 from pipeline.app.timing import midnight
-from pipeline.app.world import World, in_thread
+from pipeline.app.world import World, in_thread, own_thread
 from pipeline.budget import Budgeted, Purse
 from pipeline.domain.capability import Limits
 from pipeline.domain.record import Rendered, RunId
@@ -19,7 +19,7 @@ from pipeline.domain.step import Protocol
 from pipeline.ledger import Committer, Ledger
 from pipeline.manifest.model import Manifest, ProviderSpec, Retry
 from pipeline.pacing import LearnedLimits, NetworkGate, Paced, Pacer
-from pipeline.ports import Provider, Recorder
+from pipeline.ports import Blocking, Provider, Recorder
 from pipeline.provider import Connections, Transport, endpoint_for, in_process
 from pipeline.purchase.recorded import Address, Recorded
 from pipeline.purchase.room import Room
@@ -82,6 +82,7 @@ class Counters:
     _doors: dict[tuple[str, str], Pacer] = field(default_factory=dict)
     _embedded: Transport | None = None
     _room: Room = field(default_factory=Room)
+    _opening: Blocking = field(default_factory=own_thread)
 
     def open(self, names: tuple[str, ...]) -> dict[str, Counter]:
         """A counter for each provider of the plan. Raises UserError for a key that is not there."""
@@ -138,6 +139,7 @@ class Counters:
             receipts=desk.receipts,
             settler=desk.settler,
             blocking=in_thread,
+            opening=self._opening,
             recorder=desk.recorder,
             clock=desk.world.clock,
             run_id=desk.run_id,
@@ -146,6 +148,7 @@ class Counters:
             prices={alias: model.price for alias, model in desk.manifest.models.items() if model.price is not None},
             observe=lambda head: pacer.observe(head.headers, head.status),
             leaving=pacer.sending,
+            kept=pacer.landed,
             room=self._room,
         )
 

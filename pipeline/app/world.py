@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+import anyio
 import anyio.to_thread
 
 from pipeline.domain.errors import UserError
+from pipeline.ports import Blocking
 
 T = TypeVar("T")
 
@@ -28,6 +30,16 @@ class WallClock:
 async def in_thread(work: Callable[[], T]) -> T:
     """Does blocking work in a worker thread; a cancelled caller waits for its end: no write is left half-way."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=False)
+
+
+def own_thread() -> Blocking:
+    """A worker thread apart, for one work at a time: what a request waits for does not queue behind large answers."""
+    limiter = anyio.CapacityLimiter(1)
+
+    async def place(work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=False, limiter=limiter)
+
+    return place
 
 
 async def inline(work: Callable[[], T]) -> T:

@@ -13,12 +13,13 @@ DAY = 86_400.0
 
 @dataclass(slots=True, eq=False)
 class Booked:
-    """What one request took of every meter. sent: it was told to have left."""
+    """What one request took of every meter. sent: it was told to have left. landed: its answer is kept."""
 
     at: float
     images: int
     bookings: Mapping[Kind, Booking]
     sent: bool = False
+    landed: bool = False
 
 
 @dataclass(slots=True)

@@ -154,6 +154,17 @@ class Pacer:
         if now > booked.at:
             self._meters.move(booked, now)
 
+    def landed(self) -> None:
+        """The answer to the request of this task is kept: its place is another's, whatever is still to be done of it.
+
+        To be called when nothing that came can be lost any more; how the turn ends then teaches nothing.
+        """
+        booked = _TURN.get()
+        if booked is not None and not booked.landed:
+            booked.landed = True
+            self._answered(booked)
+            self._free_place()
+
     @asynccontextmanager
     async def turn(self, *, images: int = 1, tokens: int = 0) -> AsyncIterator[None]:
         """Waits for its turn, books it when the request starts and learns from how it ends.
@@ -166,14 +177,16 @@ class Pacer:
         try:
             yield
         except BaseException as error:
-            self._failed(booked, error)
+            if not booked.landed:
+                self._failed(booked, error)
             raise
         else:
-            self._answered(booked)
+            if not booked.landed:
+                self._answered(booked)
         finally:
             _TURN.reset(token)
-            self._in_flight -= 1
-            self._notify()
+            if not booked.landed:
+                self._free_place()
 
     def has_seat(self) -> bool:
         """Whether `seat` would not wait."""
@@ -237,6 +250,10 @@ class Pacer:
         ending = self._in_flight * min(AHEAD_AT_MOST, AHEAD / seconds) if seconds else 0.0
         slots = self._congestion.concurrency - self._in_flight + int(ending)
         return taken < math.floor(min(slots, self._meters.room(now, AHEAD)))
+
+    def _free_place(self) -> None:
+        self._in_flight -= 1
+        self._notify()
 
     def _free_seat(self) -> None:
         self._seats -= 1

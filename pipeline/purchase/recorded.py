@@ -62,7 +62,12 @@ class Address:
 
 @dataclass(slots=True, kw_only=True)
 class Recorded:
-    """A `Provider` around an `Endpoint`: the ledger hears of every attempt before the wire does."""
+    """A `Provider` around an `Endpoint`: the ledger hears of every attempt before the wire does.
+
+    opening: where the spool takes up an attempt (default: *blocking*); a request waits for it, so nothing that takes
+    long should be done there. leaving: told that a request leaves now. kept: told that an answer's pictures and
+    its receipt are durable, before the ledger has them.
+    """
 
     endpoint: Endpoint
     address: Address
@@ -71,6 +76,7 @@ class Recorded:
     receipts: Receipts
     settler: Settler
     blocking: Blocking
+    opening: Blocking | None = None
     recorder: Recorder
     clock: Clock
     run_id: RunId
@@ -82,6 +88,7 @@ class Recorded:
     room: Room = field(default_factory=Room)
     observe: Callable[[Head], None] = lambda head: None
     leaving: Callable[[], None] = lambda: None
+    kept: Callable[[], None] = lambda: None
     _together: Together = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,7 +132,8 @@ class Recorded:
     async def _spooled(self, intent: Intent, size: int) -> SpoolFlight:
         if self.spool.is_ready(size):
             return self.spool.open(intent.attempt_id, reserve=size, intent=intent)
-        return await self.blocking(lambda: self.spool.open(intent.attempt_id, reserve=size, intent=intent))
+        place = self.opening or self.blocking
+        return await place(lambda: self.spool.open(intent.attempt_id, reserve=size, intent=intent))
 
     async def _attempt(self, request: ImageRequest, intent: Intent, flight: Watched) -> Rendered:
         """Sends and settles; whatever else happens is written down before it is raised."""
@@ -170,6 +178,8 @@ class Recorded:
             )
             read = await self._together.read(arrival)
             if isinstance(read, Settlement):
+                if read.outcome is Outcome.DONE and flight.spooled.trouble is None:
+                    self.kept()
                 return read
             answer = read
 

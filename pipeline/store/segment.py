@@ -27,6 +27,9 @@ FULL: Final = 16 * 1024 * 1024
 """Bytes after which no new attempt is written to a file; its space is free again when the last one in it is settled."""
 
 _STEP: Final = 4 * 1024 * 1024
+_NEXT: Final = 6
+"""Answers of the same size for which room is taken with one."""
+
 _OVERHEAD: Final = 8 * 1024
 """Room of an attempt beside its body: its head, and the headers of records."""
 
@@ -123,7 +126,9 @@ class Segment:
         promise = reserve + _OVERHEAD if reserve else 0
         with self._lock:
             if reserve or self._promised:
-                self._grow(self._end + self._promised + promise + frames.SIZE + len(data))
+                # For those that come next too: a request that finds its room taken waits for no thread.
+                spare = max(_STEP, _NEXT * promise)
+                self._grow(self._end + self._promised + promise + frames.SIZE + len(data), spare)
             failpoint("spool.intent")
             at = self._append(Kind.OPENED, self._numbers, data)
             self._promised += promise

@@ -136,6 +136,58 @@ def test_cancelled_before_it_left_gives_its_place_back_where_leaving_is_told() -
     in_virtual_time(main)
 
 
+class Lands:
+    """Answers after a second, is kept then, and has other things to do for ten more. error: what it ends in."""
+
+    def __init__(self, pacer: Pacer, error: Exception | None = None) -> None:
+        self.pacer = pacer
+        self.error = error
+        self.asked: list[float] = []
+
+    async def render(self, request: ImageRequest) -> Rendered:
+        self.asked.append(anyio.current_time())
+        await anyio.sleep(1)
+        self.pacer.landed()
+        self.pacer.landed()
+        await anyio.sleep(10)
+        if self.error is not None:
+            raise self.error
+        return rendered()
+
+
+def test_the_place_of_an_answer_that_is_kept_is_the_next_ones_at_once() -> None:
+    async def main() -> None:
+        pacer = Pacer(Limits(concurrency=2))
+        host = Lands(pacer)
+        start = anyio.current_time()
+        await ask_all(pacer, host, 6)
+        assert [round(at - start) for at in host.asked] == [0, 0, 1, 1, 2, 2]
+        assert pacer.in_flight == 0
+        assert pacer.seconds() == pytest.approx(1.0, abs=0.1)
+
+    in_virtual_time(main)
+
+
+def test_how_a_turn_ends_whose_answer_was_kept_teaches_nothing() -> None:
+    async def main() -> None:
+        pacer = Pacer(Limits(concurrency=1))
+        with pytest.raises(ProviderError):
+            await Paced(Lands(pacer, throttled(20.0)), pacer).render(request())
+        before = anyio.current_time()
+        await ask_all(pacer, Lands(pacer), 1)
+        assert anyio.current_time() - before == pytest.approx(11, abs=0.1)
+        assert pacer.in_flight == 0
+        assert pacer.concurrency == 1
+
+    in_virtual_time(main)
+
+
+def test_landing_outside_of_a_turn_is_nothing() -> None:
+    pacer = Pacer(Limits(concurrency=1))
+    pacer.landed()
+    assert pacer.in_flight == 0
+
+
 def test_a_429_cools_down_every_worker_of_the_key_and_says_so_once() -> None:
     async def main() -> None:
         events: list[Event] = []

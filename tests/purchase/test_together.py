@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import pytest
 
 from pipeline.app.world import in_thread
 from pipeline.domain.digest import digest_of
-from pipeline.domain.errors import MachineError, ProviderError, Refused
+from pipeline.domain.errors import DiskFull, MachineError, ProviderError, Refused
 from pipeline.domain.record import Outcome, Rendered, Settlement
 from pipeline.domain.request import Answer, Head, ImageRequest
 from pipeline.ledger import Ledger
@@ -20,11 +21,14 @@ from pipeline.provider import readers
 from pipeline.purchase.recorded import Recorded
 from pipeline.purchase.together import MOST, SMALL, Together
 from pipeline.store import FileStore, Receipts, durable
+from pipeline.store.receipts import Receipt
+from pipeline.store.segment import Segment
 from tests.fakes import Script, ScriptedEndpoint, answer_of, png
 from tests.purchase.bench import Bench, request, step
 
 pytestmark = pytest.mark.anyio
 
+T = TypeVar("T")
 URL = "https://cdn.example/1"
 REFUSED = Script(
     body=b'{"error":{"code":"moderation_blocked","message":"no","type":"image_generation_user_error"}}',
@@ -207,6 +211,75 @@ async def test_nothing_is_told_before_its_receipt_is_durable(tmp_path: Path, mon
     with told(monkeypatch, bench) as said:
         await buy(bench, [Script(body=answer_of(picture)) for picture in pictures(5)])
     assert told_of == ["sync receipts"] * 5
+
+
+async def test_an_answer_is_said_to_be_kept_when_its_receipt_is_durable_and_before_the_ledger_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    said: list[str] = []
+    settle = Ledger.settle
+
+    def settled(ledger: Ledger, settlement: Settlement) -> None:
+        said.append("settled")
+        settle(ledger, settlement)
+
+    monkeypatch.setattr(Ledger, "settle", settled)
+
+    def kept() -> None:
+        receipts = [found for found in bench.receipts.walk() if isinstance(found, Receipt)]
+        said.append(f"kept, receipts: {len(receipts)}")
+
+    ends = await buy(bench, [Script(body=answer_of(png("one")))], kept=kept)
+    assert isinstance(ends[1], Rendered)
+    assert said == ["kept, receipts: 1", "settled"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(REFUSED, id="refused"),
+        pytest.param(Script(body=answer_of(png("one")[:-9])), id="a broken picture"),
+        pytest.param(
+            Script(body=b'{"data":[{"url":"' + URL.encode() + b'"}]}', places={URL: png("one")}), id="elsewhere"
+        ),
+        pytest.param(Script(body=answer_of(png("one"))[:-90]), id="cut"),
+    ],
+)
+async def test_nothing_else_is_said_to_be_kept(tmp_path: Path, script: Script) -> None:
+    kept: list[bool] = []
+    await buy(Bench(tmp_path), [script], kept=lambda: kept.append(True))
+    assert kept == []
+
+
+async def test_an_answer_that_was_hard_to_keep_is_not_said_to_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Segment, "body", full)
+    kept: list[bool] = []
+    ends = await buy(Bench(tmp_path), [Script(body=answer_of(png("one")))], kept=lambda: kept.append(True))
+    assert isinstance(ends[1], DiskFull)
+    assert kept == []
+
+
+async def test_the_spool_is_opened_at_a_place_of_its_own_where_there_is_one(tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    async def opening(work: Callable[[], T]) -> T:
+        opened.append("opened")
+        return work()
+
+    async def blocking(work: Callable[[], T]) -> T:
+        opened.append("worked")
+        return await in_thread(work)
+
+    await buy(Bench(tmp_path), [Script(body=answer_of(png("one")))], opening=opening, blocking=blocking)
+    assert opened[0] == "opened"
+    assert opened.count("opened") == 1
+    assert "worked" in opened
 
 
 async def test_large_answers_are_kept_each_by_itself_and_at_the_same_time(tmp_path: Path) -> None:

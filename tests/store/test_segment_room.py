@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def no_spare(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more room is taken than is asked for, so that its end can be told."""
     monkeypatch.setattr(segment, "_STEP", 0)
+    monkeypatch.setattr(segment, "_NEXT", 0)
     monkeypatch.setattr(Segment._grow, "__defaults__", (0,))
 
 

@@ -121,6 +121,7 @@ def test_a_large_file_is_not_removed_on_the_way(spool: Spool, tmp_path: Path, mo
     """Removing it may take tens of milliseconds, which belong in a thread."""
     monkeypatch.setattr(segment, "FULL", 100_000)
     monkeypatch.setattr(segment, "_STEP", 0)
+    monkeypatch.setattr(segment, "_NEXT", 0)
     flights = [spool.open(AttemptId(f"attempt-{number}"), reserve=60_000) for number in range(3)]
     assert [flight.is_light for flight in flights] == [True] * 3
     for flight in flights:
