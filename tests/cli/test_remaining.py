@@ -85,5 +85,16 @@ def test_even_answers_are_foretold_within_a_tenth(count: int, at_once: int, gap:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_answers_of_30_to_120_seconds_are_foretold_within_15_percent_of_a_night(seed: int) -> None:
-    assert worst(*told(1_000, 16, 0, lambda luck: luck.uniform(30, 120), seed)) < 0.15
+@pytest.mark.parametrize(
+    ("count", "at_once", "gap", "bound"),
+    [
+        pytest.param(1_000, 16, 0, 0.15, id="a night"),
+        pytest.param(200, 16, 0, 0.15, id="an evening"),
+        pytest.param(200, 32, 6, 0.1, id="one every six seconds"),
+        pytest.param(300, 32, 0, 0.2, id="ten for each place"),
+    ],
+)
+def test_answers_of_30_to_120_seconds_are_foretold(
+    count: int, at_once: int, gap: float, bound: float, seed: int
+) -> None:
+    assert worst(*told(count, at_once, gap, lambda luck: luck.uniform(30, 120), seed)) < bound
