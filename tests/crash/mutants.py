@@ -162,13 +162,24 @@ MUTANTS: Mapping[str, Mutant] = {
         changes=(("purchase/together.py", "            sync=folders.add,\n", "            sync=lambda _: None,\n"),),
         found_by="power cuts",
     ),
+    "a place given back before its answer is kept": Mutant(
+        breaks="no more are unknown after a power cut than there are places",
+        changes=(
+            (
+                "purchase/recorded.py",
+                "            read = await self._together.read(arrival)\n",
+                "            self.kept()\n            read = await self._together.read(arrival)\n",
+            ),
+        ),
+        found_by="power cuts",
+    ),
     "a copy not synced": Mutant(
         breaks="what people see is whole",
         changes=(("store/copying.py", "durable.sync(fd)", "None"),),
         found_by="power cuts",
     ),
 }
-"""Nine of order and seven of fsync."""
+"""Ten of order and seven of fsync."""
 
 
 def plant(mutant: Mutant, into: Path) -> Path:
