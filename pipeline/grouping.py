@@ -40,7 +40,7 @@ class Turn(Generic[Call, Answer]):
         if self._waits is not None:
             self._waits.set()
 
-    async def woken(self) -> None:
+    async def wait(self) -> None:
         """Waits for `wake`."""
         if not self.is_woken:
             self._waits = anyio.Event()
@@ -98,7 +98,7 @@ class Group(Generic[Call, Answer]):
 
     async def _wait(self, turn: Turn[Call, Answer]) -> None:
         try:
-            await turn.woken()
+            await turn.wait()
         except BaseException:  # a loop that is shut down heeds no shield
             if turn in self._waiting:
                 self._waiting.remove(turn)

@@ -14,6 +14,9 @@ _BEYOND: Final = 8
 _WAVES: Final = 10
 """Requests for each place that are played through one by one; of more, the first take what requests take on average."""
 
+_AT_THE_END: Final = 0.02
+"""Share of what requests take that is left of one that is taken for over."""
+
 _STRIDE: Final = 0.618034
 """The golden ratio: multiples of it, without their whole parts, fill the space between 0 and 1 evenly."""
 
@@ -22,7 +25,8 @@ class Survival:
     """How long a request takes: the product-limit estimate (Kaplan and Meier, 1958).
 
     The first answers are the quick ones, and their mean is far too short; one that is still awaited is known to take
-    longer than it has. What takes longer than all that is known is spread as densely as what came before.
+    longer than it has. What takes longer than all that is known is spread as densely as what came before, over as long
+    again at most: a single quick one makes nobody wait for ever.
     ended, ages: seconds; at least one ended.
     """
 
@@ -53,7 +57,7 @@ def _atoms(ended: Sequence[float], ages: Sequence[float]) -> Iterator[tuple[floa
             yield seconds, share
     if left > 1e-9:
         longest, first = told[-1][0], min(ended)
-        width = left * (longest - first) / (1 - left) or longest
+        width = min(left * (longest - first) / (1 - left) or longest, longest)
         for part in range(_BEYOND):
             yield longest + width * (part + 0.5) / _BEYOND, left / _BEYOND
 
@@ -65,7 +69,9 @@ def time_left(survival: Survival, ages: Sequence[float], more: int, *, places: i
     drawn evenly: in the end some places stand empty while the slowest is awaited.
     """
     over = [survival.within(number * _STRIDE % 1, age) for number, age in enumerate(sorted(ages), 1)]
-    free = [*over, *[0.0] * (places - len(over))]
+    # Who is all but at the end may have ended, and is only not told yet: his place is another's already.
+    free = [seconds for seconds in over if seconds > _AT_THE_END * survival.mean]
+    free += [0.0] * (places - len(free))
     last, played = max(over, default=0.0), min(more, _WAVES * len(free))
     heapify(free)
     start = 0.0

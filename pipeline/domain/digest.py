@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-from typing import NewType, TypeAlias
+from typing import Final, NewType, TypeAlias
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 Digest = NewType("Digest", str)
 """Lower-case hexadecimal SHA-256 (64 characters) of some bytes."""
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 """Any JSON value."""
-
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest_of(data: bytes | bytearray | memoryview) -> Digest:

@@ -87,7 +87,7 @@ class Pacer:
 
     @property
     def in_flight(self) -> int:
-        """Requests that were let in and have not ended."""
+        """Requests that were let in and have neither ended nor landed."""
         return self._in_flight
 
     @property
@@ -162,8 +162,10 @@ class Pacer:
         booked = _TURN.get()
         if booked is not None and not booked.landed:
             booked.landed = True
-            self._answered(booked)
-            self._free_place()
+            try:
+                self._answered(booked)
+            finally:
+                self._free_place()
 
     @asynccontextmanager
     async def turn(self, *, images: int = 1, tokens: int = 0) -> AsyncIterator[None]:

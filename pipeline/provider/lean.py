@@ -24,7 +24,7 @@ from pipeline.provider.progress import Progress
 KEEPALIVE = 1.0
 """Seconds an idle connection is kept: far below any host's own limit, so that none it gave up is reused."""
 
-_BUFFER = 256 * 1024
+_BUFFER = 512 * 1024
 
 
 def is_here() -> bool:

@@ -4,12 +4,11 @@ Filling the kernel's pages with a picture, one by one, costs more than all that 
 hands the disk one large piece. Where a file system or a system has no such thing, files are written as ever.
 """
 
-import contextlib
 import errno
 import fcntl
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 LARGE: Final = 256 * 1024
@@ -19,8 +18,9 @@ PIECE: Final = 2 * 1024 * 1024
 BLOCK: Final = 4096
 """What offsets, lengths and places in memory of direct reads and writes are multiples of."""
 
+_SMALL: Final = 64 * 1024
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)
-_CANNOT: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY})
+_CANNOT: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP})
 _FREE: Final[list[mmap.mmap]] = []
 """Buffers nobody uses now, the one used last at the end: the processor's cache still knows it."""
 
@@ -34,11 +34,11 @@ def write(fd: int, data: bytes | bytearray | memoryview) -> None:
     """
     view = memoryview(data).cast("B")
     if len(view) >= LARGE and _made_direct(fd, True):
-        with _buffer() as buffer:
-            while len(view) >= BLOCK:
+        with _Buffer() as buffer:
+            while len(view) >= BLOCK and len(buffer) == PIECE:
                 size = min(len(view), PIECE) // BLOCK * BLOCK
                 buffer[:size] = view[:size]
-                done = _written(fd, buffer[:size])
+                done = _directly(os.write, fd, buffer[:size])
                 if done is None:
                     break
                 view = view[done:]
@@ -48,26 +48,26 @@ def write(fd: int, data: bytes | bytearray | memoryview) -> None:
 
 
 def copy(reading: int, fd: int, seen: Callable[[memoryview], object] | None = None) -> None:
-    """Copies all of one file to another, which is new. seen: is shown each piece. Raises OSError."""
+    """Copies a file, as long as it is now, to a new one. seen: is shown each piece. Raises OSError."""
     left = os.fstat(reading).st_size
-    is_large = left >= LARGE
-    reads_direct = is_large and _made_direct(reading, True)
-    writes_direct = is_large and _made_direct(fd, True)
-    with _buffer() as buffer:
+    with _Buffer() as buffer:
+        is_large = left >= LARGE and len(buffer) == PIECE
+        reads_direct = is_large and _made_direct(reading, True)
+        writes_direct = is_large and _made_direct(fd, True)
         while left > 0:
-            size = _read(reading, buffer) if reads_direct else os.readv(reading, [buffer])
+            size = _directly(_fill, reading, buffer) if reads_direct else _fill(reading, buffer)
             if size is None:
                 reads_direct = False
                 _made_direct(reading, False)
-                size = os.readv(reading, [buffer])
+                continue
             if not size:
                 break
-            left -= size
+            rest = buffer[: min(size, left)]
+            left -= len(rest)
             if seen is not None:
-                seen(buffer[:size])
-            rest = buffer[:size]
+                seen(rest)
             if writes_direct:
-                done = _written(fd, rest[: size // BLOCK * BLOCK]) if size >= BLOCK else 0
+                done = _directly(os.write, fd, rest[: len(rest) // BLOCK * BLOCK]) if len(rest) >= BLOCK else 0
                 rest = rest[done or 0 :]
                 # The end of a file fills no block, and where a short write stopped no block begins.
                 writes_direct = not len(rest)
@@ -75,22 +75,18 @@ def copy(reading: int, fd: int, seen: Callable[[memoryview], object] | None = No
                     _made_direct(fd, False)
             while len(rest):
                 rest = rest[os.write(fd, rest) :]
+    _made_direct(reading, False)
+    _made_direct(fd, False)
 
 
-def _written(fd: int, view: memoryview) -> int | None:
-    """How much was written directly; None where that cannot be done here."""
+def _fill(fd: int, buffer: memoryview) -> int:
+    return os.readv(fd, [buffer])
+
+
+def _directly(call: Callable[[int, memoryview], int], fd: int, view: memoryview) -> int | None:
+    """What a direct read or write gave; None where that cannot be done here."""
     try:
-        return os.write(fd, view)
-    except OSError as error:
-        if error.errno not in _CANNOT:
-            raise
-        return None
-
-
-def _read(fd: int, buffer: memoryview) -> int | None:
-    """How much was read directly; None where that cannot be done here."""
-    try:
-        return os.readv(fd, [buffer])
+        return call(fd, view)
     except OSError as error:
         if error.errno not in _CANNOT:
             raise
@@ -98,12 +94,14 @@ def _read(fd: int, buffer: memoryview) -> int | None:
 
 
 def _made_direct(fd: int, wanted: bool) -> bool:
-    """Whether an open file goes past the page cache as *wanted* from here on."""
+    """Whether an open file could be told to go past the page cache from here on, or not to."""
     if not _DIRECT:
         return False
     flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    if bool(flags & _DIRECT) == wanted:
+        return True
     try:
-        fcntl.fcntl(fd, fcntl.F_SETFL, flags | _DIRECT if wanted else flags & ~_DIRECT)
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags ^ _DIRECT)
     except OSError as error:
         if error.errno not in _CANNOT:
             raise
@@ -111,23 +109,22 @@ def _made_direct(fd: int, wanted: bool) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _buffer() -> Iterator[memoryview]:
-    """`PIECE` bytes that begin where a page of memory does."""
-    try:
-        buffer = _FREE.pop()
-    except IndexError:
-        buffer = _new_buffer()
-    try:
-        with memoryview(buffer) as view:
-            yield view
-    finally:
-        _FREE.append(buffer)
+class _Buffer:
+    """`PIECE` bytes that begin where a page of memory does; a small place anywhere when there is no such memory."""
 
+    __slots__ = ("_memory", "_view")
 
-def _new_buffer() -> mmap.mmap:
-    buffer = mmap.mmap(-1, PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_DONTFORK"):
-        # A disk that reads into it must not meet a copy that a fork made of it.
-        buffer.madvise(mmap.MADV_DONTFORK)
-    return buffer
+    def __enter__(self) -> memoryview:
+        try:
+            self._memory: mmap.mmap | None = _FREE.pop()
+        except IndexError:
+            try:
+                self._memory = mmap.mmap(-1, PIECE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            except OSError:
+                self._memory = None
+        self._view = memoryview(bytearray(_SMALL) if self._memory is None else self._memory)
+        return self._view
+
+    def __exit__(self, *_: object) -> None:
+        if self._memory is not None:
+            _FREE.append(self._memory)

@@ -20,7 +20,7 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP})
 
 
-class told:  # noqa: N801 - used as a function is
+class told:  # noqa: N801 - called like a function, as contextlib's are
     """Turns an OSError into one line, where and what: DiskFull when there is no room, MachineError otherwise.
 
     A class, and a line that is put together when it is needed: it stands around every step of a save.
@@ -49,7 +49,7 @@ def fault(what: str, error: OSError) -> MachineError:
     return MachineError(f"{what}: {reason}")
 
 
-class folder:  # noqa: N801 - used as a function is
+class folder:  # noqa: N801 - called like a function, as contextlib's are
     """A descriptor of the folder *path*; links are followed only on request (the root a person chose)."""
 
     __slots__ = ("_fd", "_flags", "_inside", "_path")

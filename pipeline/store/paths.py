@@ -86,7 +86,7 @@ def remove_empty(folders: Sequence[str], *, inside: int) -> None:
             return
 
 
-class told:  # noqa: N801 - used as a function is
+class told:  # noqa: N801 - called like a function, as contextlib's are
     """Turns an OSError into one line: *refused* when something is in the way, else as `durable.told` does."""
 
     __slots__ = ("_refused", "_what", "_where")

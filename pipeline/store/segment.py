@@ -30,11 +30,14 @@ _STEP: Final = 4 * 1024 * 1024
 _NEXT: Final = 6
 """Answers of the same size for which room is taken with one."""
 
+_MOST: Final = 4 * _STEP
+"""Bytes of room that are taken for others at most."""
+
 _OVERHEAD: Final = 8 * 1024
 """Room of an attempt beside its body: its head, and the headers of records."""
 
-_PLENTY: Final = 64 * _STEP
-"""Bytes free on a disk from which some may be spared."""
+_PLENTY: Final = 64
+"""So many times what is taken for others must be free on a disk: pictures, receipts and the ledger need room too."""
 
 _PRIVATE: Final = 0o600
 
@@ -114,7 +117,7 @@ class Segment:
     @property
     def is_slow_to_go(self) -> bool:
         """Whether removing it takes longer than a write, and its last open attempt may be the next one to be closed."""
-        return self._room > FULL + _STEP and len(self.entries) <= 1
+        return self._end > FULL + _STEP and len(self.entries) <= 1
 
     def has_room(self, size: int) -> bool:
         """Whether an attempt with *size* bytes of answer fits into what is reserved; false while a thread is busy."""
@@ -127,8 +130,8 @@ class Segment:
         with self._lock:
             if reserve or self._promised:
                 # For those that come next too: a request that finds its room taken waits for no thread.
-                spare = max(_STEP, _NEXT * promise)
-                self._grow(self._end + self._promised + promise + frames.SIZE + len(data), spare)
+                end = self._end + self._promised + promise + frames.SIZE + len(data)
+                self._grow(end, max(_STEP, min(_NEXT * promise, _MOST)), _STEP)
             failpoint("spool.intent")
             at = self._append(Kind.OPENED, self._numbers, data)
             self._promised += promise
@@ -138,23 +141,32 @@ class Segment:
             self._numbers += 1
             return entry
 
-    def _grow(self, end: int, spare: int = _STEP) -> None:
-        """Takes disk space up to *end*, a little more where there is plenty: then the next ones need not ask."""
+    def _grow(self, end: int, *spares: int) -> None:
+        """Takes disk space up to *end*, and the first of *spares* more of which there is plenty for the next ones."""
         if end <= self._room:
             return
-        if spare and not _has_plenty(self._fd):
-            spare = 0  # pictures, receipts and the ledger need what is left
-        for wanted in (end + spare, end):
+        for more in (*spares, 0):
+            if more and not _has_plenty(self._fd, more):
+                continue
+            wanted = end + more
             try:
                 reserve_space(self._fd, self._room, wanted - self._room)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._fd, self._room)
-                if wanted == end:
+                if not more:
                     raise
             else:
                 self._room = wanted
                 return
+
+    def trim(self) -> None:
+        """Gives back what was taken for others: no new attempts will come."""
+        with self._lock, contextlib.suppress(OSError):
+            end = self._end + self._promised
+            if self._room > end and not self._is_left:
+                os.ftruncate(self._fd, end)
+                self._room = end
 
     def sent(self, entry: Entry) -> None:
         """Marks that the first byte is about to leave."""
@@ -219,7 +231,7 @@ class Segment:
             os.ftruncate(self._fd, end)
             self._end = self._room = end
             entry.body, entry.size = body, sum(length for _, length in body)
-            self._grow(end + self._promised, spare=0)
+            self._grow(end + self._promised)
 
     def read(self, where: list[tuple[int, int]]) -> bytes:
         """The bytes that lie there. Raises OSError."""
@@ -245,7 +257,7 @@ class Segment:
         size = frames.SIZE + len(data)
         spent = min(entry.left, size)
         if spent < size and self._promised > entry.left:
-            self._grow(self._end + self._promised - spent + size)  # what is reserved for others stays theirs
+            self._grow(self._end + self._promised - spent + size, _STEP)  # what is reserved for others stays theirs
         at = self._append(kind, entry.number, data)
         entry.left -= spent
         self._promised -= spent
@@ -275,6 +287,6 @@ class Segment:
         return at + frames.SIZE
 
 
-def _has_plenty(fd: int) -> bool:
+def _has_plenty(fd: int, spare: int) -> bool:
     disk = os.fstatvfs(fd)
-    return disk.f_bavail * disk.f_frsize > _PLENTY
+    return disk.f_bavail * disk.f_frsize > _PLENTY * spare

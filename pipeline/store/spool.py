@@ -126,7 +126,11 @@ class Spool:
     def _retire(self) -> None:
         """The file that was written to takes no new attempts; it goes with the last one that is open in it."""
         current, self._current = self._current, None
-        if current is not None and not current.entries:
+        if current is None:
+            return
+        if current.entries:
+            current.trim()
+        else:
             self._drop(current)
 
     def _drop(self, segment: Segment) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from heapq import heappop, heappush
 
 import pytest
@@ -14,6 +15,8 @@ from pipeline.domain.record import AttemptId, Outcome, RunId, State
 from pipeline.domain.step import AssetName
 
 ASSET = AssetName("s")
+LAG = 0.2
+"""Seconds until an end is told whose place is another's at once."""
 Latency = Callable[[random.Random], float]
 
 
@@ -43,6 +46,7 @@ def told(count: int, at_once: int, gap: float, latency: Latency, seed: int) -> t
     luck, tally = random.Random(seed), Tally()
     remaining = Remaining(tally)
     flying: list[tuple[float, int]] = []
+    untold: list[tuple[float, int]] = []
     said: list[tuple[float, float]] = []
     now, started, free, second = 0.0, 0, 0.0, 0.0
 
@@ -52,9 +56,9 @@ def told(count: int, at_once: int, gap: float, latency: Latency, seed: int) -> t
             remaining(event, now)
 
     happens(RunStarted(run_id=RunId("r"), manifest="m", totals=(("s", count),), budget=None))
-    while started < count or flying:
+    while started < count or flying or untold:
         start = max(now, free) if started < count and len(flying) < at_once else float("inf")
-        until = min(start, flying[0][0] if flying else float("inf"))
+        until = min([start, *(at for at, _ in (*flying[:1], *untold[:1]))])
         while second < until:
             left = remaining.seconds(0.0, second)
             if left is not None:
@@ -65,8 +69,10 @@ def told(count: int, at_once: int, gap: float, latency: Latency, seed: int) -> t
             happens(sent(started))
             heappush(flying, (now + latency(luck), started))
             started, free = started + 1, now + gap
+        elif flying and until == flying[0][0]:
+            heappush(untold, (now + LAG, heappop(flying)[1]))
         else:
-            _, number = heappop(flying)
+            _, number = heappop(untold)
             done = AssetSettled(
                 asset=ASSET, shot="s", state=State.DONE, reason="", cached=False, path="", usd=MicroUsd(0)
             )
@@ -98,3 +104,30 @@ def test_answers_of_30_to_120_seconds_are_foretold(
     count: int, at_once: int, gap: float, bound: float, seed: int
 ) -> None:
     assert worst(*told(count, at_once, gap, lambda luck: luck.uniform(30, 120), seed)) < bound
+
+
+def test_a_quick_refusal_and_a_long_pause_are_not_taken_for_the_pace() -> None:
+    tally = Tally()
+    remaining = Remaining(tally)
+
+    def happens(now: float, *events: Event) -> None:
+        for event in events:
+            tally(event)
+            remaining(event, now)
+
+    def done(state: State) -> AssetSettled:
+        return AssetSettled(asset=ASSET, shot="s", state=state, reason="", cached=False, path="", usd=MicroUsd(0))
+
+    happens(0.0, RunStarted(run_id=RunId("r"), manifest="m", totals=(("s", 100),), budget=None))
+    for number in range(32):
+        happens(0.0, sent(number))
+    happens(0.5, replace(ended(0), outcome=Outcome.REFUSED), done(State.REFUSED), sent(32))
+    assert remaining.seconds(0.0, 60.0) is None
+    for number in range(1, 32):
+        happens(100.0, ended(number), done(State.DONE), sent(32 + number))
+    assert remaining.seconds(0.0, 100.0) == pytest.approx(300, rel=0.05)
+    for number in range(32, 64):
+        happens(800.0, ended(number), done(State.DONE), sent(32 + number))
+    left = remaining.seconds(0.0, 800.0)
+    assert left is not None
+    assert left < 2_500

@@ -21,7 +21,6 @@ from pipeline.provider import readers
 from pipeline.purchase.recorded import Recorded
 from pipeline.purchase.together import MOST, SMALL, Together
 from pipeline.store import FileStore, Receipts, durable
-from pipeline.store.receipts import Receipt
 from pipeline.store.segment import Segment
 from tests.fakes import Script, ScriptedEndpoint, answer_of, png
 from tests.purchase.bench import Bench, request, step
@@ -216,23 +215,17 @@ async def test_nothing_is_told_before_its_receipt_is_durable(tmp_path: Path, mon
 async def test_an_answer_is_said_to_be_kept_when_its_receipt_is_durable_and_before_the_ledger_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Bench(tmp_path)
-    said: list[str] = []
-    settle = Ledger.settle
+    bench, settle = Bench(tmp_path), Ledger.settle
 
     def settled(ledger: Ledger, settlement: Settlement) -> None:
         said.append("settled")
         settle(ledger, settlement)
 
     monkeypatch.setattr(Ledger, "settle", settled)
-
-    def kept() -> None:
-        receipts = [found for found in bench.receipts.walk() if isinstance(found, Receipt)]
-        said.append(f"kept, receipts: {len(receipts)}")
-
-    ends = await buy(bench, [Script(body=answer_of(png("one")))], kept=kept)
+    with told(monkeypatch, bench) as said:
+        ends = await buy(bench, [Script(body=answer_of(png("one")))], kept=lambda: said.append("kept"))
     assert isinstance(ends[1], Rendered)
-    assert said == ["kept, receipts: 1", "settled"]
+    assert said[-4:] == ["receipt", "sync receipts", "kept", "settled"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import mmap
 import os
 import random
 from collections.abc import Callable
@@ -60,40 +61,85 @@ def test_a_copy_is_the_same_and_shows_every_byte_once(tmp_path: Path, size: int)
     assert copied(tmp_path / "source", tmp_path / "another") == data
 
 
-def test_a_large_file_leaves_the_page_cache_alone(tmp_path: Path) -> None:
-    path, copy = tmp_path / "large", tmp_path / "copy"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="this system has no direct access")
+@pytest.mark.parametrize("size", [LARGE, PIECE + 5])
+def test_all_of_a_large_file_but_its_end_goes_past_the_page_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    data, past = noise(size), {"write": 0, "readv": 0}
+    if not written(tmp_path / "probe", data) or not _takes_direct(tmp_path / "probe"):
+        pytest.skip("this file system has no direct access")
+    write, readv = os.write, os.readv
+
+    def noted_write(fd: int, view: memoryview) -> int:
+        done = write(fd, view)
+        past["write"] += done if is_direct(fd) else 0
+        return done
+
+    def noted_readv(fd: int, views: list[memoryview]) -> int:
+        done = readv(fd, views)
+        past["readv"] += done if is_direct(fd) else 0
+        return done
+
+    monkeypatch.setattr(os, "write", noted_write)
+    monkeypatch.setattr(os, "readv", noted_readv)
+    blocks = size // BLOCK * BLOCK
+    assert written(tmp_path / "a", data) == data
+    assert past == {"write": blocks, "readv": 0}
+    assert copied(tmp_path / "a", tmp_path / "b") == data
+    assert past == {"write": 2 * blocks, "readv": size}
+
+
+def _takes_direct(path: Path) -> bool:
     try:
-        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | getattr(os, "O_DIRECT", 0))
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
     except OSError:
-        pytest.skip("this file system has no direct writes")
-    finally:
-        os.close(fd)
-    path.unlink()
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-    direct.write(fd, noise(LARGE))
-    os.close(fd)
-    reading, fd = os.open(path, os.O_RDONLY), os.open(copy, os.O_RDWR | os.O_CREAT)
-    direct.copy(reading, fd)
-    os.close(reading)
-    os.close(fd)
-    if _in_memory(path) is None:
-        pytest.skip("this file system does not say what it has in memory")
-    assert _in_memory(path) is False
-    assert _in_memory(copy) is False
-
-
-def _in_memory(path: Path) -> bool | None:
-    """Whether the first bytes can be had without asking the disk; None where nobody says so."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        return os.preadv(fd, [bytearray(BLOCK)], 0, os.RWF_NOWAIT) > 0
-    except BlockingIOError:
         return False
-    except OSError:
-        return None
+    return True
+
+
+@pytest.mark.parametrize("size", [0, LARGE, LARGE + 5])
+def test_whoever_goes_on_with_a_file_finds_it_as_ever(tmp_path: Path, size: int) -> None:
+    data = noise(size)
+    reading, fd = os.open(tmp_path / "a", os.O_RDWR | os.O_CREAT), os.open(tmp_path / "b", os.O_RDWR | os.O_CREAT)
+    try:
+        direct.write(reading, data)
+        os.lseek(reading, 0, os.SEEK_SET)
+        direct.copy(reading, fd)
+        assert not is_direct(reading)
+        assert not is_direct(fd)
+        assert os.write(fd, b"more") == 4
+        assert os.pread(fd, 10, size) == b"more"
     finally:
+        os.close(reading)
         os.close(fd)
+
+
+def test_a_file_that_grows_meanwhile_is_copied_as_long_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, readv = noise(PIECE + 100), os.readv
+    (tmp_path / "source").write_bytes(data)
+
+    def growing(fd: int, views: list[memoryview]) -> int:
+        with (tmp_path / "source").open("ab") as file:
+            file.write(noise(PIECE))
+        return readv(fd, views)
+
+    monkeypatch.setattr(os, "readv", growing)
+    assert copied(tmp_path / "source", tmp_path / "copy") == data
+
+
+def test_without_memory_for_it_files_are_written_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> mmap.mmap:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(direct, "_FREE", [])
+    monkeypatch.setattr(mmap, "mmap", none)
+    data = noise(LARGE + 5)
+    (tmp_path / "source").write_bytes(data)
+    assert written(tmp_path / "a", data) == data
+    assert copied(tmp_path / "source", tmp_path / "b") == data
 
 
 def test_a_file_system_without_direct_access_is_written_as_ever(

@@ -29,7 +29,6 @@ def no_spare(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more room is taken than is asked for, so that its end can be told."""
     monkeypatch.setattr(segment, "_STEP", 0)
     monkeypatch.setattr(segment, "_NEXT", 0)
-    monkeypatch.setattr(Segment._grow, "__defaults__", (0,))
 
 
 def size_of(spool: Spool) -> int:
@@ -326,14 +325,49 @@ def test_a_folder_that_cannot_be_written_can_be_looked_at(spool: Spool) -> None:
     assert next_process(spool).reopen(ONE).fragment() == b"paid"
 
 
-def test_room_is_spared_only_where_the_disk_has_plenty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = {}
-    for free in (10**6, 10**12):
-        (tmp_path / str(free)).mkdir()
-        segment = Segment.create(tmp_path / str(free))
-        status = os.statvfs_result((4096, 4096, 0, 0, free // 4096, 0, 0, 0, 0, 255))
-        monkeypatch.setattr(os, "fstatvfs", lambda fd, status=status: status)
-        segment.open(AttemptId("one"), 100_000, b"")
-        taken[free] = segment.path.stat().st_size
-    assert taken[10**6] < 120_000
-    assert taken[10**12] > 4_000_000
+@pytest.mark.parametrize(
+    ("free", "reserve", "most"),
+    [
+        pytest.param(10**6, 100_000, 120_000, id="little"),
+        pytest.param(3 * 10**8, 100_000, 5_000_000, id="enough for a step"),
+        pytest.param(3 * 10**8, 10**7, 15_000_000, id="not enough for the next ones"),
+        pytest.param(10**12, 10**7, 28_000_000, id="plenty, and a bound"),
+    ],
+)
+def test_room_is_spared_only_where_the_disk_has_plenty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, reserve: int, most: int
+) -> None:
+    made = Segment.create(tmp_path)
+    status = os.statvfs_result((4096, 4096, 0, 0, free // 4096, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "fstatvfs", lambda _fd: status)
+    made.open(ONE, reserve, b"")
+    taken = made.path.stat().st_size
+    assert reserve < taken <= most
+    assert taken - reserve < 100_000 or taken - reserve <= free / 64
+
+
+def test_with_plenty_the_next_ones_find_their_room_taken(spool: Spool) -> None:
+    spool.open(ONE, reserve=1_000_000)
+    assert spool.is_ready(1_000_000)
+    sizes = {size_of(spool)}
+    for number in range(4):
+        spool.open(AttemptId(f"attempt-{number + 2}"), reserve=1_000_000)
+        sizes.add(size_of(spool))
+    assert len(sizes) == 1
+
+
+def test_a_file_that_takes_no_more_attempts_gives_back_what_was_taken_for_them(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment, "FULL", 10_000)
+    flight = spool.open(ONE, reserve=100_000)
+    flight.sent()
+    flight.head(Head(status=200, headers={}, seconds=1))
+    flight.write(b"x" * 20_000)
+    (first,) = spool._folder.glob("*.flights")
+    before = first.stat().st_size
+    spool.open(TWO, reserve=100_000)
+    assert 100_000 < first.stat().st_size < before - 1_000_000
+    flight.write(b"y" * 80_000)
+    assert flight.finish() == b"x" * 20_000 + b"y" * 80_000
+    assert next_process(spool).reopen(ONE).fragment() == b"x" * 20_000 + b"y" * 80_000

@@ -17,8 +17,10 @@ def test_a_process_that_was_forked_draws_names_of_its_own() -> None:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        os.write(writing, "".join(temporary_name() for _ in range(20)).encode())
-        os._exit(0)
+        try:
+            os.write(writing, "".join(temporary_name() for _ in range(20)).encode())
+        finally:
+            os._exit(0)
     os.close(writing)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     with os.fdopen(reading) as file:
