@@ -37,6 +37,7 @@ class Watched:
         body = self.spooled.fragment()
         if self.spooled.trouble is None:
             self.whole = True
+            self.spooled.has_come()
         elif not body:
             return self.finish()
         return body

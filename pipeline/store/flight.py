@@ -126,6 +126,11 @@ class SpoolFlight:
             with contextlib.suppress(OSError):
                 self._pieces = [self._segment.read(self._entry.body)]
 
+    def has_come(self) -> None:
+        """The body came whole: room that it did not need is free for others."""
+        if self._segment is not None and self._entry is not None:
+            self._segment.has_come(self._entry)
+
     def finish(self) -> bytes:
         """The whole body, durable from here on: said to be whole, and synced. Idempotent. Blocks.
 

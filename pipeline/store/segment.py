@@ -185,6 +185,13 @@ class Segment:
             entry.body.append((self._write(entry, Kind.BODY, piece), len(piece)))
             entry.size += len(piece)
 
+    def has_come(self, entry: Entry) -> None:
+        """Its body came whole: what is reserved beyond that, but for its last records, is free for others."""
+        with self._lock:
+            spared = max(0, entry.left - _OVERHEAD)
+            entry.left -= spared
+            self._promised -= spared
+
     def seal(self, entry: Entry) -> None:
         """Makes the body durable, and says that it is whole. After a failed sync nobody syncs this file again."""
         self._check()

@@ -56,7 +56,8 @@ class Kill:
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """A folder, a program and a witness. kills: how often the program died so far. faults: what the checker found.
+    """A folder, a program and a witness. kills: how often the program died so far. waiting: answers that may lie in the
+    spool until the next start, because there was no room for their pictures. faults: what the checker found.
 
     view: where the output folder is seen from here, where the program lives in a name space of its own.
     """
@@ -67,6 +68,7 @@ class Story:
     at_once: int
     view: Path | None = None
     kills: int = 0
+    waiting: int = 0
     unknown: int = 0
     rebuys: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -117,7 +119,7 @@ class Story:
             rebuys=self.rebuys,
             clean=clean,
             complete=complete,
-            most_unknown=self.kills * self.at_once,
+            most_unknown=self.kills * self.at_once + self.waiting,
         )
         found = list(faults(history, expected))
         self.faults += [f"{fault} [after: {self.lines[-1] if self.lines else ''}]" for fault in found]

@@ -64,7 +64,7 @@ def test_attempts_at_once_have_room_each(spool: Spool) -> None:
 @given(
     steps=st.lists(
         st.tuples(
-            st.sampled_from(["open", "write", "close", "give back"]),
+            st.sampled_from(["open", "write", "has come", "close", "give back", "trim"]),
             st.integers(0, 5),
             st.sampled_from([1, 400, 9000, 70_000]),
         ),
@@ -83,6 +83,10 @@ def test_whatever_attempts_do_each_one_keeps_the_room_it_was_promised(
             entries[number] = made.open(AttemptId(f"attempt-{number}"), size, b"note")
         elif what == "write":
             made.body(entry, bytes(size))
+        elif what == "has come":
+            made.has_come(entry)
+        elif what == "trim":
+            made.trim()
         elif what == "close":
             made.close(entries.pop(number))
         elif what == "give back":
@@ -105,6 +109,23 @@ def test_an_answer_larger_than_its_room_takes_none_of_anothers(spool: Spool, tmp
     assert greedy.finish() == b"x" * 10_000 + b"y" * 15_000
     assert [each.size for each in next_process(spool).scan()] == [25_000, 10_000]
     assert [path.name for path in (tmp_path / "spool").glob("*.body")] == ["attempt-1.body"]
+
+
+@pytest.mark.usefixtures("no_spare")
+def test_what_an_answer_that_came_did_not_need_is_the_next_ones(spool: Spool) -> None:
+    first = spool.open(ONE, reserve=1_000_000)
+    first.write(b"x" * 1000)
+    before = size_of(spool)
+    assert not spool.is_ready(900_000)
+    first.has_come()
+    assert spool.is_ready(900_000)
+    second = spool.open(TWO, reserve=900_000)
+    assert size_of(spool) == before
+    with full_disk(before):
+        assert first.finish() == b"x" * 1000
+        second.write(b"y" * 900_000)
+        assert second.trouble is None
+        first.discard()
 
 
 def test_while_there_is_room_opening_asks_the_disk_for_none(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
