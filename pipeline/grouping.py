@@ -25,26 +25,14 @@ class Place(Protocol):
 class Turn(Generic[Call, Answer]):
     """One caller's call and what became of it: the work says either `answers` or `fails`."""
 
-    __slots__ = ("_answer", "_error", "_waits", "call", "done", "is_woken")
+    __slots__ = ("_answer", "_error", "call", "done", "woken")
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.done = self.is_woken = False
-        self._waits: anyio.Event | None = None
+        self.woken = anyio.Event()
+        self.done = False
         self._answer: Answer | None = None
         self._error: BaseException | None = None
-
-    def wake(self) -> None:
-        """Its caller goes on: the call is done, or it is the caller's to lead."""
-        self.is_woken = True
-        if self._waits is not None:
-            self._waits.set()
-
-    async def wait(self) -> None:
-        """Waits for `wake`."""
-        if not self.is_woken:
-            self._waits = anyio.Event()
-            await self._waits.wait()
 
     def answers(self, answer: Answer) -> None:
         """The caller gets this."""
@@ -98,11 +86,11 @@ class Group(Generic[Call, Answer]):
 
     async def _wait(self, turn: Turn[Call, Answer]) -> None:
         try:
-            await turn.wait()
+            await turn.woken.wait()
         except BaseException:  # a loop that is shut down heeds no shield
             if turn in self._waiting:
                 self._waiting.remove(turn)
-                if turn.is_woken:
+                if turn.woken.is_set():
                     self._pass_on()
             raise
 
@@ -124,11 +112,11 @@ class Group(Generic[Call, Answer]):
                 raise
         finally:
             for turn in turns:
-                turn.wake()
+                turn.woken.set()
             self._pass_on()
 
     def _pass_on(self) -> None:
         if self._waiting:
-            self._waiting[0].wake()
+            self._waiting[0].woken.set()
         else:
             self._led = False

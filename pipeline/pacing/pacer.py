@@ -129,7 +129,7 @@ class Pacer:
         """Learns from the headers (lower-case names) of any answer. status: HTTP status of that answer."""
         for stated in stated_by(headers):
             self._meters.state(stated, anyio.current_time())
-        self._notify()
+        self._changed.tell()
 
     def close(self, why: str) -> None:
         """Lets nothing more start: who waits gets NotStarted, what is on its way is not touched. Idempotent."""
@@ -138,7 +138,7 @@ class Pacer:
             self.halted.set()
             if self._probing is not None:
                 self._probing.cancel()
-            self._notify()
+            self._changed.tell()
 
     def sending(self) -> None:
         """The request of this task leaves now: counts it from here, not from when it was let in.
@@ -213,7 +213,7 @@ class Pacer:
                 return self._book(images, tokens)
         finally:
             self._waiting -= 1
-            self._notify()
+            self._changed.tell()
 
     def _delay(self, images: int, tokens: int) -> float:
         """Seconds until the first at the door may look again; infinite when only a change can help."""
@@ -255,11 +255,11 @@ class Pacer:
 
     def _free_place(self) -> None:
         self._in_flight -= 1
-        self._notify()
+        self._changed.tell()
 
     def _free_seat(self) -> None:
         self._seats -= 1
-        self._notify()
+        self._changed.tell()
 
     def _answered(self, booked: Booked) -> None:
         now = anyio.current_time()
@@ -318,9 +318,6 @@ class Pacer:
     def _tell(self, seconds: float, why: str) -> None:
         if self._recorder is not None:
             self._recorder(CoolDown(provider=self._provider, seconds=seconds, why=why))
-
-    def _notify(self) -> None:
-        self._changed.tell()
 
     async def _pause(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -107,7 +107,7 @@ class _Schedule(Generic[W, O]):
             self._fault(fault)
         finally:
             feed.ended = True
-            self._notify()
+            self._changed.tell()
 
     async def _feed_one(self, feed: _Feed, works: TaskGroup) -> bool:
         """Starts one work, or waits until there may be one. Gives whether to go on."""
@@ -137,7 +137,7 @@ class _Schedule(Generic[W, O]):
         """Waits for any work to end. False when none is open anywhere, so that none can ever become ready."""
         feed.idle = True
         if self._is_quiet():
-            self._notify()
+            self._changed.tell()
             return False
         await self._changed.wait()
         return not self._is_quiet()
@@ -238,9 +238,6 @@ class _Schedule(Generic[W, O]):
         """Lets every idle lane ask its source again."""
         for feed in self._feeds:
             feed.idle = False
-        self._notify()
-
-    def _notify(self) -> None:
         self._changed.tell()
 
 

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,25 +21,13 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP})
 
 
-class told:  # noqa: N801 - called like a function, as contextlib's are
-    """Turns an OSError into one line, where and what: DiskFull when there is no room, MachineError otherwise.
-
-    A class, and a line that is put together when it is needed: it stands around every step of a save.
-    """
-
-    __slots__ = ("_what", "_where")
-
-    def __init__(self, where: object, what: str) -> None:
-        self._where = where
-        self._what = what
-
-    def __enter__(self) -> None:
-        """Begins."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        """Raises what an OSError means."""
-        if isinstance(error, OSError):
-            raise fault(f"{self._where}: {self._what}", error) from error
+@contextlib.contextmanager
+def told(where: object, what: str) -> Iterator[None]:
+    """Turns an OSError into one line, where and what: DiskFull when there is no room, MachineError otherwise."""
+    try:
+        yield
+    except OSError as error:
+        raise fault(f"{where}: {what}", error) from error
 
 
 def fault(what: str, error: OSError) -> MachineError:
@@ -49,24 +38,15 @@ def fault(what: str, error: OSError) -> MachineError:
     return MachineError(f"{what}: {reason}")
 
 
-class folder:  # noqa: N801 - called like a function, as contextlib's are
+@contextlib.contextmanager
+def folder(path: Path | str, *, inside: int | None = None, follow: bool = False) -> Iterator[int]:
     """A descriptor of the folder *path*; links are followed only on request (the root a person chose)."""
-
-    __slots__ = ("_fd", "_flags", "_inside", "_path")
-
-    def __init__(self, path: Path | str, *, inside: int | None = None, follow: bool = False) -> None:
-        self._path = path
-        self._inside = inside
-        self._flags = _FOLDER if follow else _FOLDER | os.O_NOFOLLOW
-
-    def __enter__(self) -> int:
-        """Opens it. Raises OSError."""
-        self._fd = os.open(self._path, self._flags, dir_fd=self._inside)
-        return self._fd
-
-    def __exit__(self, *_: object) -> None:
-        """Closes it."""
-        os.close(self._fd)
+    flags = _FOLDER if follow else _FOLDER | os.O_NOFOLLOW
+    fd = os.open(path, flags, dir_fd=inside)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def create(name: str, *, inside: int, mode: int, read: bool = False) -> int:

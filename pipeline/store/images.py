@@ -67,8 +67,7 @@ class FileStore:
         is visible then), MachineError otherwise. A file of that name whose bytes are damaged is replaced.
         """
         image = Image(digest=digest_of(data), size=len(data), facts=inspect(data))
-        where = f"{self._folder}/{image.digest[:2]}/{_file_name(image)}"
-        with durable.told(where, "cannot keep a picture"), durable.folder(self._folder, follow=True) as root:
+        with durable.told(self.path(image), "cannot keep a picture"), durable.folder(self._folder, follow=True) as root:
             self._keep(root, image, data, sync or durable.sync_folder)
             failpoint("image.kept")
         return image

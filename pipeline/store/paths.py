@@ -86,23 +86,12 @@ def remove_empty(folders: Sequence[str], *, inside: int) -> None:
             return
 
 
-class told:  # noqa: N801 - called like a function, as contextlib's are
+@contextlib.contextmanager
+def told(where: object, what: str, refused: type[PipelineError]) -> Iterator[None]:
     """Turns an OSError into one line: *refused* when something is in the way, else as `durable.told` does."""
-
-    __slots__ = ("_refused", "_what", "_where")
-
-    def __init__(self, where: object, what: str, refused: type[PipelineError]) -> None:
-        self._where = where
-        self._what = what
-        self._refused = refused
-
-    def __enter__(self) -> None:
-        """Begins."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        """Raises what an OSError means."""
-        if isinstance(error, OSError):
-            what = f"{self._where}: {self._what}"
-            if error.errno in IN_THE_WAY:
-                raise self._refused(f"{what}: {error.strerror} (move away what is there)") from error
-            raise durable.fault(what, error) from error
+    try:
+        yield
+    except OSError as error:
+        if error.errno in IN_THE_WAY:
+            raise refused(f"{where}: {what}: {error.strerror} (move away what is there)") from error
+        raise durable.fault(f"{where}: {what}", error) from error

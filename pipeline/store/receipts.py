@@ -62,12 +62,12 @@ class Receipts:
         if not ATTEMPT.fullmatch(intent.attempt_id) or settlement.attempt_id != intent.attempt_id:
             raise ValueError(f"{intent.attempt_id!r} and {settlement.attempt_id!r} make no receipt")
         data = to_bytes(intent, settlement)
-        month, name = _place(intent)
-        path = self._folder / month / name
+        path = self._path(intent)
+        month = path.parent.name
         with durable.told(path, "cannot write a receipt"), durable.folder(self._folder, follow=True) as root:
             self._make_folder(month, inside=root)
             with durable.folder(month, inside=root) as inside:
-                _write(name, data, root=root, inside=inside)
+                _write(path.name, data, root=root, inside=inside)
                 sync(inside)
             failpoint("receipt.written")
         return path
@@ -126,7 +126,7 @@ class Receipts:
         self._months.add(month)
 
     def _path(self, intent: Intent) -> Path:
-        return self._folder.joinpath(*_place(intent))
+        return self._folder / f"{intent.opened_at.astimezone(UTC):%Y%m}" / f"{intent.attempt_id}.json"
 
     def is_empty(self) -> bool:
         """Whether nothing was ever bought here, as far as receipts tell."""
@@ -136,12 +136,6 @@ class Receipts:
         """Removes temporary files of dead processes and says how many; call it under the run lock."""
         with durable.told(self._folder, "cannot be tidied"), durable.folder(self._folder, follow=True) as root:
             return durable.sweep(root)
-
-
-def _place(intent: Intent) -> tuple[str, str]:
-    """The folder and the name of an attempt's receipt."""
-    opened = intent.opened_at.astimezone(UTC)
-    return f"{opened.year:04}{opened.month:02}", f"{intent.attempt_id}.json"
 
 
 def _write(name: str, data: bytes, *, root: int, inside: int) -> None:

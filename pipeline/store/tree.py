@@ -8,6 +8,7 @@ picture beside it as ``name~new.png``.
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -229,8 +230,8 @@ class Tree:
                 path.unlink(missing_ok=True)
         return len(left)
 
-    def _told(self, path: str) -> paths.told:
-        return paths.told(f"{self._output}/{path}", "cannot be placed", Unplaceable)
+    def _told(self, path: str) -> AbstractContextManager[None]:
+        return paths.told(self._output / path, "cannot be placed", Unplaceable)
 
 
 def _standing(file: str, wanted: Wanted, known: Placement | None, *, inside: int) -> str:
